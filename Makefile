@@ -1,0 +1,15 @@
+.PHONY: deploy test lint bench
+
+# Builds crmctl and brings the CRM up on http://127.0.0.1:8000.
+deploy:
+	scripts/setup deploy
+	cargo build --release --locked --bin crmctl
+	target/release/crmctl deploy local
+
+# Installs what the tests need, starts private servers and runs everything.
+test: lint
+	scripts/with-services scripts/test
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings

@@ -1,0 +1,3 @@
+//! `crm-server`.
+
+fn main() {}

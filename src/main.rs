@@ -1,0 +1,3 @@
+//! `crmctl`.
+
+fn main() {}
