@@ -1,0 +1,83 @@
+//! The door to a run's memory: lease, journal, releases. Every ledger passes one contract suite.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::journal::{Draft, Record};
+
+/// Who asks for the lease.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// `user@host`.
+    pub holder: String,
+    /// Run id.
+    pub run: String,
+    /// Verb.
+    pub verb: String,
+}
+
+/// The right to change the environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// `user@host`.
+    pub holder: String,
+    /// Run id.
+    pub run: String,
+    /// Fencing token, higher than any before.
+    pub token: u64,
+    /// Since when (RFC 3339).
+    pub since: String,
+    /// Until when, for ledgers whose leases run out by time (RFC 3339).
+    pub expires_at: Option<String>,
+    /// It has run out or its holder is dead.
+    pub expired: bool,
+}
+
+/// Why the ledger said no.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LedgerError {
+    /// Somebody else holds the lease.
+    #[error("`{}` holds the lease with run `{}` since {}", .0.holder, .0.run, .0.since)]
+    Held(Box<Lease>),
+    /// The lease given is not the current one any more.
+    #[error("run `{run}` lost its lease (token {token})")]
+    Lost {
+        /// Run.
+        run: String,
+        /// Its token.
+        token: u64,
+    },
+    /// A record does not follow from the one before it.
+    #[error("the journal is broken at line {line}: {reason}")]
+    Broken {
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The storage failed.
+    #[error("the ledger cannot be used: {0}")]
+    Storage(String),
+}
+
+/// A run's memory, shared by all operators of an environment.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Takes the lease, or says who has it. A holder that is a dead process of this host is replaced.
+    async fn acquire(&self, claim: &Claim) -> Result<Lease, LedgerError>;
+
+    /// Extends it.
+    async fn renew(&self, lease: &Lease) -> Result<(), LedgerError>;
+
+    /// Gives it back. Giving back one that is lost is no error.
+    async fn release(&self, lease: &Lease) -> Result<(), LedgerError>;
+
+    /// Who holds it now, if anybody. Read only.
+    async fn holder(&self) -> Result<Option<Lease>, LedgerError>;
+
+    /// Appends one record; durable when it returns. Refused without the lease.
+    async fn append(&self, lease: &Lease, draft: Draft) -> Result<Record, LedgerError>;
+
+    /// The whole chain, verified. A torn last line is dropped (it was never acknowledged).
+    async fn records(&self) -> Result<Vec<Record>, LedgerError>;
+}

@@ -1,0 +1,179 @@
+//! A step: one action on the world, with the way back. Closed enums, so that a plan can be printed,
+//! journaled and run by any operator.
+
+use serde::{Deserialize, Serialize};
+
+use crate::release::{Release, ReleaseId};
+
+/// Name of a step: `phase.word`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepId(pub String);
+
+impl std::fmt::Display for StepId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where a suite or a load is aimed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum Subject {
+    /// The release's private socket, before it has traffic.
+    Candidate {
+        /// Which.
+        release: ReleaseId,
+    },
+    /// The address users call, expecting this release to answer.
+    Public {
+        /// Which; absent when whatever serves is meant.
+        release: Option<ReleaseId>,
+    },
+}
+
+/// What preflight asks; one step each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Requirement {
+    /// Branch, upstream, clean tree, conflict markers.
+    Source,
+    /// Migration files: numbered, complete, the required ones present.
+    Migrations,
+    /// Packages of the backend in the lock file.
+    Dependencies,
+    /// Programs and their versions.
+    Tools,
+    /// Free space.
+    Disk,
+    /// Who holds the ports.
+    Ports,
+    /// The secrets file: complete, private, no placeholders.
+    Secrets,
+    /// The database server can be reached or started.
+    Database,
+    /// The release asked for is not blocked.
+    Release,
+}
+
+/// Everything a step can do to the world.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "do")]
+pub enum Action {
+    /// Ask one requirement.
+    Require {
+        /// Which.
+        requirement: Requirement,
+    },
+    /// Build the server and write the release directory with `release.json`.
+    BuildBackend {
+        /// What to build.
+        release: Release,
+    },
+    /// Start the private PostgreSQL, make roles, database, extensions, fence.
+    EnsureDatabase,
+    /// Apply these migrations of the release.
+    Migrate {
+        /// Whose files.
+        release: ReleaseId,
+        /// Versions expected to be pending, ascending.
+        versions: Vec<i64>,
+    },
+    /// Put in the first accounts and data.
+    Seed {
+        /// Whose server program knows the seed.
+        release: ReleaseId,
+    },
+    /// Start a release beside what serves, without traffic.
+    StartRelease {
+        /// Which.
+        release: ReleaseId,
+    },
+    /// Wait until it says it is ready and answers with its own id.
+    AwaitReady {
+        /// Which.
+        release: ReleaseId,
+    },
+    /// Run a suite of checks.
+    RunSuite {
+        /// Name of the suite.
+        suite: String,
+        /// At what.
+        subject: Subject,
+    },
+    /// Give the public address to a release; what served before drains.
+    ShiftTraffic {
+        /// New.
+        to: ReleaseId,
+        /// Old.
+        from: Option<ReleaseId>,
+    },
+    /// Turn the background jobs on.
+    StartJobs,
+    /// Remove releases that nobody can go back to any more.
+    RetireReleases {
+        /// Those that stay.
+        keep: Vec<ReleaseId>,
+    },
+    /// Run load and judge its figures by thresholds.
+    RunLoad {
+        /// Suite whose requests are the mix.
+        suite: String,
+        /// Requests per second.
+        rate: u32,
+        /// Seconds.
+        duration_seconds: u32,
+        /// Thresholds required.
+        require: Vec<String>,
+        /// At what.
+        subject: Subject,
+    },
+}
+
+impl Action {
+    /// It only looks: it has no lasting effect to probe, and an interruption may drop it half-way.
+    pub const fn is_observation(&self) -> bool {
+        matches!(
+            self,
+            Self::Require { .. } | Self::AwaitReady { .. } | Self::RunSuite { .. } | Self::RunLoad { .. }
+        )
+    }
+}
+
+/// The way back from an action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "undo")]
+pub enum Undo {
+    /// Nothing to take back: the action only looked.
+    Nothing,
+    /// Stays by design.
+    ForwardOnly {
+        /// Why that is safe.
+        because: String,
+    },
+    /// Stop a release that was started.
+    StopRelease {
+        /// Which.
+        release: ReleaseId,
+    },
+    /// Make `to` serve again (started anew when it is gone); with nothing before, stop serving.
+    RestoreTraffic {
+        /// What served before.
+        to: Option<ReleaseId>,
+        /// What serves by the action to undo.
+        from: ReleaseId,
+    },
+}
+
+/// One line of a plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// `phase.word`, unique in a plan.
+    pub id: StepId,
+    /// One line for people.
+    pub title: String,
+    /// What it does.
+    pub action: Action,
+    /// How it is taken back.
+    pub undo: Undo,
+}

@@ -1,0 +1,71 @@
+//! The world as it was read before planning. Plain data: reading it is the caller's work.
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::platform::PlatformState;
+use crate::release::{ReleaseId, ReleaseState};
+
+/// A release that some run brought to an end worth remembering.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownRelease {
+    /// Its name.
+    pub id: ReleaseId,
+    /// Its whole commit.
+    pub commit: String,
+    /// Content digest, `sha256:…`.
+    pub digest: String,
+    /// What was decided, and stands.
+    pub state: ReleaseState,
+    /// When it was decided (RFC 3339).
+    pub at: String,
+    /// Why, when blocked.
+    pub reason: Option<String>,
+}
+
+/// What is known of the database before a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum DatabaseState {
+    /// The private server does not exist or does not run; migrate starts it.
+    Absent,
+    /// It answers.
+    Ready {
+        /// Applied versions, ascending.
+        applied: Vec<i64>,
+        /// The seed has been put in.
+        seeded: bool,
+    },
+    /// It should answer and does not.
+    Unreachable {
+        /// What the driver said.
+        reason: String,
+    },
+}
+
+/// A perf verdict that an unchanged deploy may reuse.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PerfVerdict {
+    /// Run that measured it.
+    pub run: String,
+    /// Release (digest and configuration) it holds for.
+    pub release: ReleaseId,
+    /// What was asked: the perf table of the environment, as canonical JSON.
+    pub asked: String,
+}
+
+/// Everything planning may look at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observed {
+    /// What the platform runs.
+    pub platform: PlatformState,
+    /// Releases with a decision, oldest first (folded from the journal).
+    pub releases: Vec<KnownRelease>,
+    /// The wanted release is already built: its content digest.
+    pub built: Option<String>,
+    /// The database.
+    pub database: DatabaseState,
+    /// The jobs' stored flag: running or not; absent when nothing serves.
+    pub jobs_started: Option<bool>,
+    /// Last good perf verdict.
+    pub perf: Option<PerfVerdict>,
+}
