@@ -186,9 +186,9 @@ impl Site {
         let session = suite.session(SMOKE_SESSION);
         let session = session.ok_or_else(|| format!("suite `{name}` has no `[session.{SMOKE_SESSION}]`"))?;
         let secrets = self.variables(None).secrets;
-        let password = secrets.get(&session.password_key);
+        let password = secrets.get(session.password_key);
         let password = password.ok_or_else(|| format!("`{}` is missing", session.password_key))?.clone();
-        Ok(Account { email: session.email.clone(), password })
+        Ok(Account { email: session.email.to_owned(), password })
     }
 
     /// Releases with a decision, folded from the journal.

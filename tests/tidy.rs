@@ -43,7 +43,8 @@ fn every_file_says_on_line_one_what_it_owns() {
 fn a_long_file_gives_its_reason() {
     none(offenders(|_, text| {
         let lines = text.lines().count();
-        let reasoned = text.lines().take_while(|line| line.starts_with("//!")).any(|line| line.contains("Length:"));
+        let reasoned =
+            text.lines().take_while(|line| line.starts_with("//!")).any(|line| line.contains("Length:"));
         (lines > 300 && !reasoned).then(|| format!("{lines} lines and no `Length:` reason"))
     }));
 }
@@ -78,7 +79,9 @@ fn only_the_terminal_speaks() {
 #[test]
 fn no_test_is_skipped_and_no_work_is_put_off() {
     let marks = [concat!("#[", "ignore"), concat!("todo", "!("), concat!("unimplemented", "!(")];
-    none(offenders(|_, text| marks.iter().find(|mark| text.contains(**mark)).map(|mark| format!("has `{mark}`"))));
+    none(offenders(|_, text| {
+        marks.iter().find(|mark| text.contains(**mark)).map(|mark| format!("has `{mark}`"))
+    }));
 }
 
 #[test]
@@ -93,7 +96,11 @@ fn imports_go_downward_only() {
     let names: Vec<&str> = packages.iter().map(|package| package["name"].as_str().unwrap()).collect();
     for package in packages {
         let name = package["name"].as_str().unwrap();
-        let own = package["dependencies"].as_array().unwrap().iter().filter(|dependency| dependency["kind"].is_null());
+        let own = package["dependencies"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|dependency| dependency["kind"].is_null());
         let edges: Vec<&str> = own.filter_map(|dependency| dependency["name"].as_str()).collect();
         let inside: Vec<&&str> = edges.iter().filter(|edge| names.contains(edge)).collect();
         if name == "crmctl" {
@@ -129,7 +136,11 @@ fn the_example_file_has_every_key_and_no_other() {
     let text = std::fs::read_to_string(root().join("config/example.toml")).unwrap();
     let example: toml::Table = text.parse().unwrap();
     let keys = |schema: schemars::Schema| -> Vec<String> {
-        schema.get("properties").and_then(|p| p.as_object()).map(|p| p.keys().cloned().collect()).unwrap_or_default()
+        schema
+            .get("properties")
+            .and_then(|p| p.as_object())
+            .map(|p| p.keys().cloned().collect())
+            .unwrap_or_default()
     };
     let shown = |table: &str, key: &str| {
         text.lines().any(|line| line.trim_start_matches(['#', ' ']).starts_with(&format!("{key} =")))
@@ -147,7 +158,8 @@ fn the_example_file_has_every_key_and_no_other() {
     for (table, keys) in &all {
         assert!(!keys.is_empty(), "`{table}` has no keys");
         assert!(keys.iter().all(|key| shown(table, key)));
-        let present = if table.is_empty() { Some(&example) } else { example.get(*table).and_then(|t| t.as_table()) };
+        let present =
+            if table.is_empty() { Some(&example) } else { example.get(*table).and_then(|t| t.as_table()) };
         for key in present.expect("every table is shown").keys() {
             let known = keys.contains(key) || tables::NAMES.contains(&key.as_str());
             assert!(known, "`{key}` of `{table}` in the example is no key");

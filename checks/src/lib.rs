@@ -24,6 +24,6 @@ pub use run::run_suite;
 pub use schedule::Observer;
 pub use strict::{FileError, Mistake};
 pub use subject::Subject;
-pub use suite::{CheckInfo, Suite};
+pub use suite::{CheckInfo, SessionInfo, Suite};
 pub use tls::install_tls;
 pub use variables::Variables;

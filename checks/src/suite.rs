@@ -39,6 +39,15 @@ pub struct CheckInfo {
     pub severity: Severity,
 }
 
+/// The account behind a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionInfo<'s> {
+    /// Its e-mail address.
+    pub email: &'s str,
+    /// The key of the secret that holds its password.
+    pub password_key: &'s str,
+}
+
 impl Suite {
     /// Reads a suite; its name is the stem of `file`.
     ///
@@ -72,6 +81,13 @@ impl Suite {
         keys.sort_unstable();
         keys.dedup();
         keys
+    }
+
+    /// The account of the session `name`.
+    #[must_use]
+    pub fn session(&self, name: &str) -> Option<SessionInfo<'_>> {
+        let session = self.sessions.iter().find(|session| session.name.as_str() == name)?;
+        Some(SessionInfo { email: &session.email, password_key: &session.password_key })
     }
 
     pub(crate) fn full_name(&self, check: &Check) -> String {

@@ -60,7 +60,8 @@ impl GeneratedSecrets {
     }
 
     fn write(&self, file: &Path) -> std::io::Result<()> {
-        let values = [&self.superuser_password, &self.migrator_password, &self.app_password, &self.jwt_secret];
+        let values =
+            [&self.superuser_password, &self.migrator_password, &self.app_password, &self.jwt_secret];
         let text: String = NAMES
             .iter()
             .zip(values)

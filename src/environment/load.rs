@@ -127,7 +127,11 @@ impl Tables {
             }
         };
         let top = &self.top;
-        check(top.schema == 1, "schema", format!("`schema = {}` is not known; this crmctl reads 1", top.schema));
+        check(
+            top.schema == 1,
+            "schema",
+            format!("`schema = {}` is not known; this crmctl reads 1", top.schema),
+        );
         check((2..=50).contains(&top.retention), "retention", "`retention` must be 2 to 50".to_owned());
         check(top.drain_seconds <= 300, "drain_seconds", "`drain_seconds` must be 0 to 300".to_owned());
         let url = url::Url::parse(&self.backend.url);
@@ -145,7 +149,11 @@ impl Tables {
         );
         check((1..=100_000).contains(&self.perf.rate), "rate", "`rate` must be 1 to 100000".to_owned());
         let seconds = self.perf.duration_seconds;
-        check((1..=3600).contains(&seconds), "duration_seconds", "`duration_seconds` must be 1 to 3600".to_owned());
+        check(
+            (1..=3600).contains(&seconds),
+            "duration_seconds",
+            "`duration_seconds` must be 1 to 3600".to_owned(),
+        );
         let embedded_elsewhere = self.database.embedded && top.platform == PlatformName::Swarm;
         check(!embedded_elsewhere, "embedded", "`embedded = true` needs `platform = \"process\"`".to_owned());
         mistakes
@@ -260,7 +268,8 @@ fn is_name(name: &str) -> bool {
 fn line_of_key(text: &str, key: &str) -> usize {
     let starts = |line: &str| {
         let line = line.trim_start();
-        line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('=')) || line.starts_with(&format!("[{key}]"))
+        line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='))
+            || line.starts_with(&format!("[{key}]"))
     };
     text.lines().position(starts).map_or(0, |index| index + 1)
 }

@@ -124,7 +124,9 @@ fn parse_line(line: &str) -> Result<(String, SecretString), String> {
         return Err("the part before `=` is no name (letters, digits, `_`)".to_owned());
     }
     if raw.contains('$') && !raw.trim().starts_with('\'') {
-        return Err(format!("`{key}` has a `$` outside single quotes, which would be replaced; quote it: '…'"));
+        return Err(format!(
+            "`{key}` has a `$` outside single quotes, which would be replaced; quote it: '…'"
+        ));
     }
     let mut parsed = dotenvy::from_read_iter(line.as_bytes());
     match parsed.next() {
@@ -168,17 +170,16 @@ fn monotone(value: &str) -> bool {
 
 fn is_dsn(value: &str) -> bool {
     url::Url::parse(value).is_ok_and(|url| {
-        matches!(url.scheme(), "postgres" | "postgresql") && !url.username().is_empty() && url.path().len() > 1
+        matches!(url.scheme(), "postgres" | "postgresql")
+            && !url.username().is_empty()
+            && url.path().len() > 1
     })
 }
 
 /// A secrets file is for its owner alone.
 fn too_open(file: &Path) -> Option<Mistake> {
     let mode = std::fs::metadata(file).ok()?.permissions().mode() & 0o777;
-    let message = format!(
-        "can be read by others (mode {mode:04o}); run `chmod 600 {}`",
-        file.display()
-    );
+    let message = format!("can be read by others (mode {mode:04o}); run `chmod 600 {}`", file.display());
     (mode & 0o077 != 0).then(|| mistake(file, 0, message))
 }
 
