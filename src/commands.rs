@@ -1,0 +1,91 @@
+//! One verb, one screen. What is typed becomes what is meant here.
+
+mod deploy;
+mod down;
+mod history;
+mod logs;
+mod migrate;
+mod perf;
+pub mod run;
+mod status;
+mod suite;
+mod supervise;
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::cli::{Cli, Global, Output, Verb};
+use crate::error::{Error, Exit};
+use crate::site::{Needs, Place, Site};
+use crate::terminal::{Terminal, Verbosity};
+use phases::plan::Phase;
+use phases::request::{Request, Verb as Asked};
+
+/// What every verb is given.
+pub struct Context {
+    /// Where words go.
+    pub terminal: Arc<Terminal>,
+    /// Where the configuration is.
+    pub place: Place,
+    /// Options of every verb.
+    pub global: Global,
+}
+
+impl Context {
+    fn site(&self, name: &str, needs: Needs) -> Result<Site, Error> {
+        Site::open(&self.place, name, self.global.port, needs)
+    }
+
+    fn document(&self, document: &impl Serialize) {
+        let text = serde_json::to_string(document).expect("documents are plain data with text keys");
+        self.terminal.data(&text);
+    }
+}
+
+/// The terminal that the options ask for.
+pub fn terminal(global: &Global) -> Arc<Terminal> {
+    let verbosity = match (global.quiet, global.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (_, true) => Verbosity::Verbose,
+        (false, false) => Verbosity::Normal,
+    };
+    Arc::new(Terminal::new(global.output == Output::Json, verbosity))
+}
+
+/// Runs one verb.
+///
+/// # Errors
+/// Whatever it says.
+pub async fn dispatch(cli: Cli, terminal: Arc<Terminal>) -> Result<Exit, Error> {
+    if let Verb::Supervise(arguments) = cli.verb {
+        return supervise::command(&arguments).await;
+    }
+    if let Verb::Suite(arguments) = cli.verb {
+        return suite::command(&terminal, arguments).await;
+    }
+    if let Verb::Perf(arguments) = &cli.verb
+        && arguments.url.is_some()
+    {
+        return perf::anywhere(&terminal, cli.global.config.as_deref(), arguments).await;
+    }
+    let place = Place::find(cli.global.config.as_deref())?;
+    let context = Context { terminal, place, global: cli.global };
+    let phase = |phase| Request::new(Asked::Phase(phase));
+    match cli.verb {
+        Verb::Deploy(arguments) => deploy::command(&context, &arguments, arguments.plan).await,
+        Verb::Plan(arguments) => deploy::command(&context, &arguments, true).await,
+        Verb::Preflight(on) => run::command(&context, &on.on.environment, phase(Phase::Preflight), on.plan).await,
+        Verb::Build(on) => run::command(&context, &on.on.environment, phase(Phase::Build), on.plan).await,
+        Verb::Smoke(on) => run::command(&context, &on.on.environment, phase(Phase::Smoke), on.plan).await,
+        Verb::Perf(arguments) => perf::command(&context, &arguments).await,
+        Verb::Migrate(arguments) => migrate::command(&context, arguments).await,
+        Verb::Rollback(arguments) => deploy::rollback(&context, &arguments).await,
+        Verb::Resume(on) => run::resume(&context, &on.environment).await,
+        Verb::Status(on) => status::command(&context, &on.environment).await,
+        Verb::History(arguments) => history::command(&context, &arguments).await,
+        Verb::Logs(arguments) => logs::command(&context, &arguments).await,
+        Verb::Down(arguments) => down::command(&context, &arguments).await,
+        Verb::Suite(_) | Verb::Supervise(_) => unreachable!("dispatched above"),
+    }
+}
