@@ -27,6 +27,9 @@ pub struct Global {
     /// Configuration directory (default: `config` at the top of the checkout)
     #[arg(long, value_name = "DIR", global = true)]
     pub config: Option<PathBuf>,
+    /// Port of an embedded environment (default: the one it listens on, else that of `[backend] url`)
+    #[arg(long, value_name = "PORT", global = true)]
+    pub port: Option<u16>,
     /// Answer yes to questions
     #[arg(long, short = 'y', global = true)]
     pub yes: bool,

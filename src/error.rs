@@ -79,6 +79,12 @@ impl Error {
         Self::new(Exit::Refused, message)
     }
 
+    /// The same again, for an error that is kept.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self { exit: self.exit, message: self.message.clone(), hint: self.hint.clone() }
+    }
+
     /// Adds the next action.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

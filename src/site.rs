@@ -86,6 +86,8 @@ pub struct Site {
     pub platform: ProcessPlatform,
     /// Its memory.
     pub ledger: FileLedger,
+    /// What paths in the environment file are relative to.
+    pub root: PathBuf,
     source: Result<Source, Error>,
 }
 
@@ -128,7 +130,7 @@ impl Site {
         };
         let ledger = FileLedger::new(state.ledger());
         let platform = ProcessPlatform::new(state.clone(), release_environment::platform_options(&environment, &state)?);
-        Ok(Self { environment, state, platform, ledger, source })
+        Ok(Self { environment, state, platform, ledger, root: place.root.clone(), source })
     }
 
     /// What the checkout would release.

@@ -104,6 +104,20 @@ impl Terminal {
         });
     }
 
+    /// Asks a question that wants a yes; no terminal to answer on is a no.
+    ///
+    /// # Errors
+    /// stdin cannot be read.
+    pub fn confirm(&self, question: &str) -> std::io::Result<bool> {
+        if !std::io::stdin().is_terminal() {
+            return Ok(false);
+        }
+        self.talk(&format!("{question} [y/N]"));
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    }
+
     /// A moving line for what is going on; nothing without a terminal.
     pub fn spinner(&self, prefix: &str) -> Option<ProgressBar> {
         let bar = self.bars.as_ref()?.add(ProgressBar::new_spinner());

@@ -1,6 +1,7 @@
 //! File + secrets file + process environment → one validated environment, every mistake reported together.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -69,6 +70,33 @@ impl LoadedEnvironment {
         let text = document::read(&file).map_err(|mistake| refused(&[mistake]))?;
         let tables = Tables::parse(&shown, &text).map_err(|mistakes| refused(&mistakes))?;
         tables.into_environment(config, root, name, &shown, process)
+    }
+}
+
+impl LoadedEnvironment {
+    /// Moves an embedded environment to another port of the same address.
+    ///
+    /// # Errors
+    /// The environment is not embedded, so crmctl does not decide where it listens.
+    pub fn answer_on(&mut self, port: u16) -> Result<(), Error> {
+        if self.facts.platform != PlatformKind::Process {
+            return Err(Error::usage("`--port` is for environments with `platform = \"process\"`"));
+        }
+        let mut url = url::Url::parse(&self.facts.public_url).map_err(|error| Error::refused(error.to_string()))?;
+        let moved = url.set_port(Some(port));
+        moved.map_err(|()| Error::usage(format!("`--port {port}` does not fit `{}`", self.facts.public_url)))?;
+        self.facts.public_url = url.as_str().trim_end_matches('/').to_owned();
+        Ok(())
+    }
+
+    /// Where the supervisor listens for the public address.
+    ///
+    /// # Errors
+    /// The host is no address of a machine.
+    pub fn listen_address(&self) -> Result<SocketAddr, String> {
+        let url = url::Url::parse(&self.facts.public_url).map_err(|error| error.to_string())?;
+        let found = url.socket_addrs(|| None).map_err(|error| format!("`{}`: {error}", self.facts.public_url))?;
+        found.first().copied().ok_or_else(|| format!("`{}` has no address", self.facts.public_url))
     }
 }
 

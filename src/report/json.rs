@@ -3,10 +3,13 @@
 
 use chrono::{SecondsFormat, Utc};
 use phases::engine::event::{Ending, Event, PhaseStatus, StepStatus};
-use phases::engine::failure::{CheckOutcome, Failure};
+use phases::engine::failure::{CheckOutcome, Failure, FailureClass};
+use phases::engine::report::{RunReport, StepReport};
 use phases::release::ReleaseId;
 use schemars::JsonSchema;
 use serde::Serialize;
+
+use crate::error::Error;
 
 /// A release as documents show it.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -167,6 +170,8 @@ pub struct RunFinished {
     pub release: Option<ReleaseView>,
     /// Its phases.
     pub phases: Vec<PhaseView>,
+    /// What was taken back and what followed, in order.
+    pub recovery: Vec<StepView>,
     /// What ended it, when it did not end well.
     pub failure: Option<FailureView>,
     /// Command to run next.
@@ -355,6 +360,58 @@ pub fn event_body(event: &Event) -> EventBody {
         Event::PhaseFinished { phase, status, seconds } => {
             EventBody::PhaseFinished { phase: phase.to_string(), status: word(status), seconds: *seconds }
         }
+    }
+}
+
+/// `run.finished` of a report.
+pub fn run_finished(report: &RunReport) -> RunFinished {
+    let steps = |steps: &[StepReport]| {
+        let view = |step: &StepReport| StepView {
+            step: step.step.clone(),
+            status: word(&step.status),
+            summary: step.summary.clone(),
+            seconds: step.seconds,
+        };
+        steps.iter().map(view).collect::<Vec<_>>()
+    };
+    let phases = report.phases.iter().map(|phase| PhaseView {
+        phase: phase.phase.to_string(),
+        status: word(&phase.status),
+        seconds: phase.seconds,
+        steps: steps(&phase.steps),
+    });
+    RunFinished {
+        verb: report.verb.clone(),
+        ending: word(&report.ending),
+        exit_code: report.exit_code,
+        release: report.release.as_ref().map(|target| {
+            ReleaseView::new(&target.id, target.commit.clone(), target.digest.clone())
+        }),
+        phases: phases.collect(),
+        recovery: steps(&report.recovery),
+        failure: report.failure.as_ref().map(failure_view),
+        next: report.next.clone(),
+        report: None,
+    }
+}
+
+/// `run.finished` of a run that was refused before it had a plan.
+pub fn refused(verb: &str, ending: Ending, error: &Error) -> RunFinished {
+    RunFinished {
+        verb: verb.to_owned(),
+        ending: word(&ending),
+        exit_code: error.exit.code(),
+        release: None,
+        phases: Vec::new(),
+        recovery: Vec::new(),
+        failure: Some(FailureView {
+            class: word(&FailureClass::Refused),
+            message: error.message.clone(),
+            hint: error.hint.clone(),
+            detail: Vec::new(),
+        }),
+        next: None,
+        report: None,
     }
 }
 
