@@ -1,1 +1,3 @@
-//! Placeholder.
+//! crmctl as a library: everything but the ten lines of `main`.
+
+pub mod ledger;
