@@ -1,1 +1,4 @@
 //! Placeholder.
+
+pub mod password;
+pub mod seed;
