@@ -1,1 +1,5 @@
 //! Placeholder.
+
+pub mod platform;
+pub mod state_directory;
+pub mod supervisor;
