@@ -1,0 +1,7 @@
+//! Who is asking: tokens, and what stands between a stranger and an account. Knows no route.
+
+pub(crate) mod caller;
+pub(crate) mod token;
+
+pub use caller::{Caller, Identity};
+pub use token::Tokens;

@@ -1,0 +1,110 @@
+//! The door to Postgres: one lazy pool, and one layer that times every query that passes. Opens no
+//! tenant (see `tenant`) and knows no table.
+
+mod metered;
+mod statistics;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
+
+pub(crate) use metered::Metered;
+pub(crate) use statistics::Statistics;
+
+use crate::settings::Settings;
+
+/// Longest wait for a free or a new connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// An idle connection older than this is closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+/// A transaction that does nothing for this long is ended by the server.
+const IDLE_IN_TRANSACTION: &str = "30s";
+
+/// The pool and its statistics.
+#[derive(Debug, Clone)]
+pub struct Database {
+    pool: PgPool,
+    statistics: Arc<Statistics>,
+}
+
+/// Connections of the pool at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct PoolState {
+    /// Connections open now.
+    pub size: u32,
+    /// Connections open and free.
+    pub idle: u32,
+    /// Connections at work.
+    pub in_use: u32,
+    /// Most connections allowed.
+    pub max: u32,
+}
+
+impl Database {
+    /// A pool that connects when it is first used, so that a server starts without its database.
+    #[must_use]
+    pub fn lazy(settings: &Settings) -> Self {
+        let statement_timeout = format!("{}ms", settings.statement_timeout.as_millis());
+        let options = settings.database.0.clone().application_name("crm-server").options([
+            ("statement_timeout", statement_timeout.as_str()),
+            ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION),
+        ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(settings.database_connections)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .idle_timeout(IDLE_TIMEOUT)
+            // A dead connection is found by the first statement, which is tried again (`tenant`).
+            .test_before_acquire(false)
+            .connect_lazy_with(options);
+        Self { pool, statistics: Arc::default() }
+    }
+
+    /// Something to run one statement on, timed. Sees no tenant: row-level security hides every row
+    /// except through the narrow functions made for it.
+    pub(crate) fn outside_tenants(&self) -> Metered<&PgPool> {
+        Metered::new(&self.pool, Arc::clone(&self.statistics))
+    }
+
+    /// The same over a connection that is already held.
+    pub(crate) fn on<'c>(&self, connection: &'c mut PgConnection) -> Metered<&'c mut PgConnection> {
+        Metered::new(connection, Arc::clone(&self.statistics))
+    }
+
+    /// The pool itself, for those who hold a connection over many statements.
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Durations of the queries of the last minutes.
+    pub(crate) fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
+    /// Connections now.
+    pub(crate) fn pool_state(&self) -> PoolState {
+        let size = self.pool.size();
+        let idle = u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX).min(size);
+        PoolState { size, idle, in_use: size - idle, max: self.pool.options().get_max_connections() }
+    }
+
+    /// Asks the database for one answer, within `limit`.
+    ///
+    /// # Errors
+    /// Says in a few words why there was none; never with internals.
+    pub(crate) async fn ping(&self, limit: Duration) -> Result<Duration, &'static str> {
+        let start = Instant::now();
+        let asked = sqlx::query_scalar::<_, i32>("SELECT 1").fetch_one(self.outside_tenants());
+        match tokio::time::timeout(limit, asked).await {
+            Ok(Ok(_)) => Ok(start.elapsed()),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the database does not answer");
+                Err("away")
+            }
+            Err(_) => {
+                tracing::warn!(limit_ms = limit.as_millis(), "the database does not answer in time");
+                Err("slow")
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What is around every answer, errors of the router included: request id, release, timing, security
+//! headers, the error shape, the timeout, and a panic turned into a 500. Knows no route.
+
+mod headers;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::error::ApiError;
+use crate::meter::Meter;
+use crate::policy::AnsweredBy;
+use crate::state::AppState;
+
+/// Name of the header with the id of a request.
+pub(crate) const REQUEST_ID: &str = "x-request-id";
+
+/// The id of a request, as in the log and in its answer.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestId(pub(crate) Arc<str>);
+
+impl RequestId {
+    /// The caller's id when it is a plain one, else a new one.
+    fn of(headers: &HeaderMap) -> Self {
+        let plain = |id: &&str| {
+            (8..=64).contains(&id.len())
+                && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        };
+        let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(plain);
+        Self(given.map_or_else(|| Uuid::now_v7().simple().to_string().into(), Into::into))
+    }
+}
+
+/// The outermost layer.
+pub(crate) async fn envelope(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+    let start = Instant::now();
+    let id = RequestId::of(request.headers());
+    let method = request.method().clone();
+    let span = tracing::info_span!("request", request_id = %id.0);
+    request.extensions_mut().insert(id.clone());
+    let meter = Arc::new(Meter::default());
+    let work = answer(&state, request, next);
+    let response = Arc::clone(&meter).measure(work.instrument(span.clone())).await;
+    let response = in_shape(response, &id);
+    span.in_scope(|| log(&method, &response, start.elapsed(), meter.database()));
+    headers::finish(response, &state, &id, start.elapsed(), meter.database())
+}
+
+/// The answer of the routes, in bounded time and without a panic.
+async fn answer(state: &AppState, request: Request, next: Next) -> Response {
+    #[cfg(feature = "faults")]
+    if let Some(response) = crate::faults::answer(&request).await {
+        return response;
+    }
+    let work = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match tokio::time::timeout(state.settings().request_timeout, work).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(panic)) => {
+            tracing::error!(panic = panic_message(panic.as_ref()), "a handler panicked");
+            ApiError::internal().into_response()
+        }
+        Err(_) => {
+            tracing::error!("a request took too long");
+            ApiError::unavailable("the request took too long").into_response()
+        }
+    }
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+/// Gives every error the one JSON shape; an error answer that is JSON already has its own on purpose.
+fn in_shape(mut response: Response, id: &RequestId) -> Response {
+    let status = response.status();
+    if !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let error = response.extensions_mut().remove::<ApiError>();
+    if error.is_none() && is_json(response.headers()) {
+        return response;
+    }
+    let error = error.unwrap_or_else(|| ApiError::of_status(status));
+    let (mut parts, _) = response.into_parts();
+    parts.headers.remove(header::CONTENT_TYPE);
+    parts.headers.remove(header::CONTENT_LENGTH);
+    let body = (status, Json(error.body(&id.0))).into_response();
+    let (shaped, body) = body.into_parts();
+    parts.headers.extend(shaped.headers);
+    Response::from_parts(parts, body)
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"))
+}
+
+/// One line per request: never its query, body or address.
+fn log(method: &Method, response: &Response, app: Duration, database: Duration) {
+    let route = response.extensions().get::<AnsweredBy>().map_or("", |by| by.0.as_str());
+    tracing::info!(
+        %method,
+        route,
+        status = response.status().as_u16(),
+        app_ms = milliseconds(app),
+        database_ms = milliseconds(database),
+        "answered"
+    );
+}
+
+/// With three decimals, as `Server-Timing` and the log show it.
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// A header value of text that is known to be plain.
+fn plain(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("invalid"))
+}

@@ -1,0 +1,102 @@
+//! Facts about settings: what is refused, that all mistakes come together, that secrets stay hidden.
+
+use super::*;
+
+const KEY: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a6978";
+
+fn good() -> Vec<(&'static str, &'static str)> {
+    vec![("POSTGRES_DSN", "postgresql://crm_app:pw@127.0.0.1:1/crm"), ("JWT_SECRET", KEY)]
+}
+
+fn with(more: &[(&'static str, &'static str)]) -> Result<Settings, SettingsError> {
+    Settings::read(Source::from_pairs(good().into_iter().chain(more.iter().copied())))
+}
+
+fn names(error: &SettingsError) -> Vec<&str> {
+    error.0.iter().map(|mistake| mistake.name.as_str()).collect()
+}
+
+#[test]
+fn two_settings_are_enough() {
+    let settings = with(&[]).unwrap();
+    assert_eq!(settings.bind.to_string(), "127.0.0.1:8000");
+    assert_eq!(settings.drain, Duration::from_secs(10));
+    assert!(settings.redis.is_none());
+}
+
+#[test]
+fn all_mistakes_are_reported_together() {
+    let pairs =
+        [("BIND", "here"), ("ENABLE_NOTIFICATIONS", "maybe"), ("DRAIN_SECONDS", "-1"), ("REDIS_PORT", "1")];
+    let error = Settings::read(Source::from_pairs(pairs)).unwrap_err();
+    let mut found = names(&error);
+    found.sort_unstable();
+    assert_eq!(
+        found,
+        ["BIND", "DRAIN_SECONDS", "ENABLE_NOTIFICATIONS", "JWT_SECRET", "POSTGRES_DSN", "REDIS_HOST"]
+    );
+}
+
+#[test]
+fn weak_keys_are_refused_and_not_shown() {
+    for weak in
+        ["short", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "changeme-0123456789abcdefghijklmnop-xyz"]
+    {
+        let pairs = [("POSTGRES_DSN", "postgresql://a@b/c"), ("JWT_SECRET", weak)];
+        let error = Settings::read(Source::from_pairs(pairs)).unwrap_err();
+        assert_eq!(names(&error), ["JWT_SECRET"]);
+        assert!(!error.to_string().contains(weak));
+    }
+}
+
+#[test]
+fn a_value_may_come_from_a_file_but_not_twice() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), format!("{KEY}\n")).unwrap();
+    let path = file.path().to_str().unwrap();
+    let pairs = [("POSTGRES_DSN", "postgresql://a@b/c"), ("JWT_SECRET_FILE", path)];
+    assert!(Settings::read(Source::from_pairs(pairs)).is_ok());
+    let error = Settings::read(Source::from_pairs(good().into_iter().chain([("JWT_SECRET_FILE", path)])));
+    assert_eq!(names(&error.unwrap_err()), ["JWT_SECRET"]);
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = with(&[("REDIS_HOST_FILE", "/nowhere/at/all")]).unwrap_err();
+    assert_eq!(names(&error), ["REDIS_HOST_FILE"]);
+    assert!(error.to_string().contains("/nowhere/at/all"));
+}
+
+#[test]
+fn secrets_do_not_show_in_debug() {
+    let settings = with(&[("REDIS_HOST", "r"), ("REDIS_PASSWORD", "hush-hush")]).unwrap();
+    let shown = format!("{settings:?}");
+    assert!(!shown.contains(KEY) && !shown.contains("hush-hush"), "{shown}");
+}
+
+#[test]
+fn origins_are_exact() {
+    let settings = with(&[("CORS_ORIGINS", "https://a.example.com, http://localhost:5173/")]).unwrap();
+    assert_eq!(settings.cors_origins, ["https://a.example.com", "http://localhost:5173"]);
+    for bad in ["*", "https://a.example.com/page", "ftp://a", "https://u:p@a"] {
+        assert_eq!(names(&with(&[("CORS_ORIGINS", bad)]).unwrap_err()), ["CORS_ORIGINS"], "{bad}");
+    }
+}
+
+#[test]
+fn networks_contain_what_they_say() {
+    let net: Network = "10.1.0.0/16".parse().unwrap();
+    assert!(net.contains("10.1.255.1".parse().unwrap()));
+    assert!(net.contains("::ffff:10.1.2.3".parse().unwrap()));
+    assert!(!net.contains("10.2.0.1".parse().unwrap()));
+    let all: Network = "::/0".parse().unwrap();
+    assert!(all.contains("2001:db8::1".parse().unwrap()));
+    assert!("10.0.0.0/33".parse::<Network>().is_err());
+}
+
+#[test]
+fn log_levels_of_other_worlds_are_understood() {
+    assert_eq!(with(&[("LOG_LEVEL", "INFO")]).unwrap().log_level, "info");
+    assert_eq!(with(&[("LOG_LEVEL", "WARNING")]).unwrap().log_level, "warn");
+    assert_eq!(names(&with(&[("LOG_LEVEL", "loud=")]).unwrap_err()), ["LOG_LEVEL"]);
+}

@@ -1,0 +1,3 @@
+//! The real platforms.
+
+pub mod process;

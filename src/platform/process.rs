@@ -1,0 +1,2 @@
+//! The process platform.
+pub mod postgres;

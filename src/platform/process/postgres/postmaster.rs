@@ -1,0 +1,184 @@
+//! The running server: found by its pid file without trusting it, started, waited for and stopped.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{Connection, Error as SqlxError};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::account::run_as;
+use super::cluster::Cluster;
+use super::{PORT, PostgresBinaries, PostgresError, SUPERUSER};
+use crate::supervisor::logs;
+use crate::supervisor::process::ProcessIdentity;
+use crate::supervisor::spawn::spawn_detached;
+
+/// Longest start: a crash may have left much to recover.
+const START_DEADLINE: Duration = Duration::from_secs(60);
+/// Enough for two releases side by side, small in memory, no second guess by the planner's compiler.
+const SETTINGS: [&str; 8] = [
+    "listen_addresses=",
+    "unix_socket_permissions=0700",
+    "max_connections=100",
+    "shared_buffers=64MB",
+    "max_wal_size=256MB",
+    "jit=off",
+    "log_min_messages=warning",
+    "cluster_name=crmctl",
+];
+
+/// The first process of a running server.
+#[derive(Debug)]
+pub(super) struct Postmaster {
+    process: ProcessIdentity,
+}
+
+impl Postmaster {
+    /// The server that runs on `data`, if one does. A pid file whose process is gone, or is another program
+    /// that got the number, counts as none.
+    pub(super) fn find(data: &Path) -> Result<Option<Self>, PostgresError> {
+        let path = data.join("postmaster.pid");
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(PostgresError::Io { path, what: "read", source }),
+        };
+        let pid: Option<i32> = text.lines().next().and_then(|line| line.trim().parse().ok());
+        let process = pid.filter(|&pid| works_in(pid, data)).and_then(ProcessIdentity::of);
+        Ok(process.map(|process| Self { process }))
+    }
+
+    /// Starts the server in a session of its own.
+    pub(super) fn launch(
+        cluster: &Cluster<'_>,
+        binaries: &PostgresBinaries,
+        sockets: &Path,
+        log: &Path,
+    ) -> Result<Self, PostgresError> {
+        let open = File::options().append(true).create(true).mode(0o600).open(log);
+        let cannot_write = |source| PostgresError::Io { path: log.to_owned(), what: "write", source };
+        let output = open.map_err(cannot_write)?;
+        let program = binaries.program("postgres");
+        let mut command = Command::new(&program);
+        run_as(&mut command, cluster.account);
+        command
+            .current_dir(cluster.home.path())
+            .arg("-D")
+            .arg(cluster.home.data())
+            .arg("-k")
+            .arg(sockets)
+            .args(["-p", &PORT.to_string()])
+            .args(SETTINGS.iter().flat_map(|setting| ["-c", setting]))
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().map_err(cannot_write)?)
+            .stderr(output);
+        let process = spawn_detached(&mut command, &[])
+            .map_err(|source| PostgresError::Io { path: program, what: "run", source })?
+            .identity;
+        Ok(Self { process })
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        self.process.is_alive()
+    }
+
+    /// Waits until the server answers a connection, or is over. `log` is where it says why.
+    pub(super) async fn first_answer(
+        &self,
+        options: &PgConnectOptions,
+        log: &Path,
+    ) -> Result<(), PostgresError> {
+        let deadline = Instant::now() + START_DEADLINE;
+        loop {
+            // Asked first: a server that ended after this is found by the next round.
+            let alive = self.is_alive();
+            let refusal = match timeout(Duration::from_secs(5), PgConnection::connect_with(options)).await {
+                Ok(Ok(connection)) => return connection.close().await.map_err(Into::into),
+                Ok(Err(error)) => error,
+                Err(_) => SqlxError::PoolTimedOut,
+            };
+            if is_wrong_password(&refusal) {
+                return Err(PostgresError::PasswordRefused { role: SUPERUSER.into() });
+            }
+            let reason = match alive {
+                true if Instant::now() < deadline => {
+                    sleep(Duration::from_millis(5)).await;
+                    continue;
+                }
+                true => format!("no answer in {} s ({refusal})", START_DEADLINE.as_secs()),
+                false => "it ended".to_owned(),
+            };
+            let last = logs::last_lines(log, 0, 10);
+            return Err(PostgresError::StartFailed { reason, log: last, path: log.to_owned() });
+        }
+    }
+
+    pub(super) fn pid(&self) -> i32 {
+        self.process.pid
+    }
+
+    /// Ends it: fast first, at once then, by force at last. Source: postgres(1), "Notes".
+    pub(super) async fn stop(&self) -> Result<(), PostgresError> {
+        for (signal, seconds) in [(Signal::INT, 15), (Signal::QUIT, 5), (Signal::KILL, 5)] {
+            self.process.signal(signal);
+            if self.process.is_over_within(Duration::from_secs(seconds)).await {
+                return Ok(());
+            }
+        }
+        Err(PostgresError::StopFailed { pid: self.process.pid })
+    }
+}
+
+/// Whether process `pid` is a PostgreSQL process on `data`: all of them change to their data directory.
+fn works_in(pid: i32, data: &Path) -> bool {
+    let program = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let directory = std::fs::read_link(format!("/proc/{pid}/cwd")).ok();
+    let data = std::fs::canonicalize(data).ok();
+    program.trim_end().starts_with("postgres") && directory.is_some() && directory == data
+}
+
+/// Clears what a killed server left: waits for its orphaned children to notice, then removes lock files whose
+/// number may meanwhile belong to another program, for which PostgreSQL would refuse to start.
+pub(super) async fn clear_remains(data: &Path, sockets: &Path) -> Result<(), PostgresError> {
+    for orphan in processes_in(data) {
+        if !orphan.is_over_within(Duration::from_secs(5)).await {
+            orphan.signal(Signal::QUIT);
+            if !orphan.is_over_within(Duration::from_secs(5)).await {
+                return Err(PostgresError::StopFailed { pid: orphan.pid });
+            }
+        }
+    }
+    let socket = sockets.join(format!(".s.PGSQL.{PORT}"));
+    for path in [data.join("postmaster.pid"), socket.with_extension(format!("{PORT}.lock")), socket] {
+        match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != ErrorKind::NotFound => {
+                return Err(PostgresError::Io { path, what: "remove", source });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn processes_in(data: &Path) -> Vec<ProcessIdentity> {
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|&pid| works_in(pid, data))
+        .filter_map(ProcessIdentity::of)
+        .collect()
+}
+
+/// Source: PostgreSQL error codes, class 28.
+pub(super) fn is_wrong_password(error: &SqlxError) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "28P01")
+}

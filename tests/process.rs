@@ -1,0 +1,4 @@
+//! The process platform on real programs: private PostgreSQL, supervisor, switches.
+
+mod machine;
+mod postgres;
