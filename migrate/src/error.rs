@@ -96,6 +96,9 @@ pub enum Error {
         /// The file.
         file: String,
     },
+    /// The server does not count deleted rows, so a loss could go unseen.
+    #[error("the server does not count changed rows (`track_counts` is off), so a loss could go unseen")]
+    NotCounting,
     /// A query of the runner itself failed.
     #[error("cannot {doing}")]
     Database {
@@ -117,7 +120,8 @@ impl Error {
             | Self::LockHeld { .. }
             | Self::Drift(_)
             | Self::UnknownVersion(_)
-            | Self::Refused(_) => Kind::Refused,
+            | Self::Refused(_)
+            | Self::NotCounting => Kind::Refused,
             Self::FenceLost { .. } => Kind::FenceLost,
             _ => Kind::Failed,
         }
@@ -146,6 +150,7 @@ impl Error {
             Self::TransactionEnded { .. } => {
                 Some("begin the file with `-- no-transaction` if it must end transactions".to_owned())
             }
+            Self::NotCounting => Some("turn `track_counts` on, as it is by default".to_owned()),
             _ => None,
         }
     }

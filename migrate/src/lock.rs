@@ -61,31 +61,19 @@ pub(crate) async fn release(conn: &mut PgConnection) {
 }
 
 async fn holder(conn: &mut PgConnection, key: i64) -> Result<Option<Backend>, Error> {
-    let row: Option<(
-        i32,
-        Option<String>,
-        Option<String>,
-        Option<String>,
-        Option<chrono::DateTime<chrono::Utc>>,
-    )> = sqlx::query_as(
-        "SELECT l.pid, a.application_name, a.usename::text, a.state, a.backend_start
-             FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
-             WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-               AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-               AND l.classid::bigint = ($1::bigint >> 32) & 4294967295
-               AND l.objid::bigint = $1::bigint & 4294967295",
+    sqlx::query_as(
+        r#"SELECT l.pid, coalesce(a.application_name, '') AS application, a.usename::text AS "user", a.state,
+                  a.backend_start AS since
+           FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
+           WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+             AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+             AND l.classid::bigint = ($1::bigint >> 32) & 4294967295
+             AND l.objid::bigint = $1::bigint & 4294967295"#,
     )
     .bind(key)
     .fetch_optional(conn)
     .await
-    .map_err(doing("ask who holds the migration lock"))?;
-    Ok(row.map(|(pid, application, user, state, since)| Backend {
-        pid,
-        application: application.unwrap_or_default(),
-        user,
-        state,
-        since,
-    }))
+    .map_err(doing("ask who holds the migration lock"))
 }
 
 /// `pause`, give or take half.

@@ -14,6 +14,8 @@ pub struct Script {
     /// The statements in order. One statement with the whole text when the parser did not understand the
     /// file: the server then has the last word on what is wrong with it.
     pub statements: Vec<Statement>,
+    /// Lines of statements that start or end a transaction.
+    pub(crate) controls: Vec<usize>,
     /// What the parser did not understand: line and reason. Empty for nearly every file.
     pub unparsed: Vec<(usize, String)>,
 }
@@ -52,12 +54,18 @@ impl Script {
             .iter()
             .map(|error| (line_at(&text, usize::from(error.range().start())), error.message().to_owned()))
             .collect();
+        let controls = parse
+            .tree()
+            .stmts()
+            .filter(controls_transaction)
+            .map(|stmt| line_at(&text, stmt.syntax().text_range().start().into()))
+            .collect();
         let mut statements: Vec<_> =
             parse.tree().stmts().filter_map(|stmt| statement(&text, &stmt)).collect();
         if !unparsed.is_empty() {
             statements = vec![Statement::opaque(&text)];
         }
-        Self { file, text, statements, unparsed }
+        Self { file, text, statements, controls, unparsed }
     }
 
     /// The comment lines before the first statement, with their line numbers, without the dashes.
@@ -172,6 +180,18 @@ fn statement(text: &str, stmt: &Stmt) -> Option<Statement> {
         standalone: standalone(stmt),
         concurrent_index: concurrent_index(stmt),
     })
+}
+
+fn controls_transaction(stmt: &Stmt) -> bool {
+    matches!(
+        stmt.syntax().kind(),
+        SyntaxKind::BEGIN
+            | SyntaxKind::COMMIT_TRANSACTION
+            | SyntaxKind::ROLLBACK_TRANSACTION
+            | SyntaxKind::PREPARE_TRANSACTION
+            | SyntaxKind::COMMIT_PREPARED
+            | SyntaxKind::ROLLBACK_PREPARED
+    )
 }
 
 /// Source: the "cannot be executed inside a transaction block" notes of PostgreSQL's reference pages.

@@ -6,7 +6,6 @@ use std::convert::Infallible;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use sqlx::postgres::PgConnection;
 
 use crate::database::Database;
@@ -67,14 +66,14 @@ struct Told {
 
 impl Told {
     fn update(&mut self, rows: Vec<Row>, seen: &Seen, observer: &dyn Observer) {
-        let pids: BTreeSet<i32> = rows.iter().map(|row| row.pid).collect();
+        let pids: BTreeSet<i32> = rows.iter().map(|row| row.backend.pid).collect();
         self.samples += 1;
         if rows.is_empty() || (pids == self.pids && self.samples < REPEAT_AFTER) {
             return;
         }
         let waiting_behind = rows.first().map_or(0, |row| row.waiting_behind);
         let age_ms = rows.iter().filter_map(|row| row.age).max_by(f64::total_cmp);
-        let blockers: Vec<Backend> = rows.into_iter().map(Row::backend).collect();
+        let blockers: Vec<Backend> = rows.into_iter().map(|row| row.backend).collect();
         seen.remember(&blockers);
         *self = Self { pids, samples: 0 };
         observer.observe(Event::Blocked {
@@ -87,25 +86,10 @@ impl Told {
 
 #[derive(sqlx::FromRow)]
 struct Row {
-    pid: i32,
-    application: Option<String>,
-    user: Option<String>,
-    state: Option<String>,
-    since: Option<DateTime<Utc>>,
+    #[sqlx(flatten)]
+    backend: Backend,
     age: Option<f64>,
     waiting_behind: i64,
-}
-
-impl Row {
-    fn backend(self) -> Backend {
-        Backend {
-            pid: self.pid,
-            application: self.application.unwrap_or_default(),
-            user: self.user,
-            state: self.state,
-            since: self.since,
-        }
-    }
 }
 
 /// `pg_blocking_pids` takes the lock manager's partition locks, so it is asked only while we wait.
@@ -115,7 +99,7 @@ async fn sample(pid: i32, database: &Database, conn: &mut Option<PgConnection>) 
     }
     let conn = conn.as_mut().expect("opened just above");
     sqlx::query_as(
-        r#"SELECT b.pid, a.application_name AS application, a.usename::text AS "user", a.state,
+        r#"SELECT b.pid, coalesce(a.application_name, '') AS application, a.usename::text AS "user", a.state,
                   a.xact_start AS since, extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS age,
                   (SELECT count(*) FROM pg_locks w WHERE NOT w.granted AND w.pid <> $1
                      AND $1 = ANY (pg_blocking_pids(w.pid))) AS waiting_behind

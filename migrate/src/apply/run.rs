@@ -26,9 +26,9 @@ pub(crate) async fn fetch(
     conn: &mut PgConnection,
     script: &Script,
     statement: &Statement,
-) -> Result<Vec<PgRow>, SqlFailure> {
+) -> Result<Vec<PgRow>, Box<SqlFailure>> {
     sqlx::raw_sql(AssertSqlSafe(statement.sql.clone()))
         .fetch_all(conn)
         .await
-        .map_err(|error| SqlFailure::new(script, statement, &error))
+        .map_err(|error| Box::new(SqlFailure::new(script, statement, &error)))
 }

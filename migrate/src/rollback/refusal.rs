@@ -58,7 +58,7 @@ pub enum Reason {
         accepted: Option<u64>,
     },
     /// The way back does not run.
-    DownFails(SqlFailure),
+    DownFails(Box<SqlFailure>),
     /// The way back took rows from a table it had left alone when it was tried a moment before.
     DownUnsteady {
         /// The table.

@@ -58,7 +58,7 @@ async fn pass(
     conn: &mut PgConnection,
     script: &Script,
     statements: &[Statement],
-) -> Result<Result<Seen, SqlFailure>, Error> {
+) -> Result<Result<Seen, Box<SqlFailure>>, Error> {
     let measure = Measure::begin(conn).await?;
     sqlx::raw_sql("SAVEPOINT crmctl_trial").execute(&mut *conn).await.map_err(doing("set a savepoint"))?;
     let seen = match all(conn, script, statements).await {
@@ -74,7 +74,7 @@ async fn pass(
         Err(Error::Statement(failure))
             if !Error::Statement(failure.clone()).transient() && failure.sqlstate.is_some() =>
         {
-            Err(*failure)
+            Err(failure)
         }
         Err(error) => return Err(error),
     };
@@ -136,6 +136,13 @@ pub(super) struct Measure {
 impl Measure {
     /// Looks before.
     pub(super) async fn begin(conn: &mut PgConnection) -> Result<Self, Error> {
+        let counted: bool = sqlx::query_scalar("SELECT current_setting('track_counts')::bool")
+            .fetch_one(&mut *conn)
+            .await
+            .map_err(doing("ask whether the server counts rows"))?;
+        if !counted {
+            return Err(Error::NotCounting);
+        }
         Ok(Self { picture: Picture::take(conn).await?, counters: counters(conn).await? })
     }
 

@@ -223,24 +223,25 @@ fn validated(
 
 /// Statements the runner cannot honour.
 fn unsupported(script: &Script, issues: &mut Vec<Issue>) {
-    if script.no_transaction() {
-        if let Some((line, reason)) = script.unparsed.first() {
-            let message = format!("cannot be split into statements: {reason}");
-            issues.push(
-                Issue::new(&script.file, message)
-                    .at(*line)
-                    .hint("a file without a transaction runs statement by statement"),
-            );
-        }
+    if let Some((line, reason)) = script.unparsed.first().filter(|_| script.no_transaction()) {
+        issues.push(
+            Issue::new(&script.file, format!("cannot be split into statements: {reason}"))
+                .at(*line)
+                .hint("a file without a transaction runs statement by statement"),
+        );
+    }
+    for line in &script.controls {
+        issues.push(
+            Issue::new(&script.file, "the file starts or ends a transaction, which is the runner's to do")
+                .at(*line)
+                .hint(
+                    "remove the statement; begin the file with `-- no-transaction` if it cannot run in one",
+                ),
+        );
     }
     for statement in &script.statements {
         let issue = |message: &str| Issue::new(&script.file, message).at(statement.line);
         match statement.kind.as_str() {
-            "begin" | "commit" | "rollback" | "prepare_transaction" => {
-                issues.push(issue("the file starts or ends a transaction, which is the runner's to do").hint(
-                    "remove the statement; begin the file with `-- no-transaction` if it cannot run in one",
-                ))
-            }
             "discard" | "deallocate" => issues.push(
                 issue("the file discards what the runner keeps in its session").hint("remove the statement"),
             ),
