@@ -11,9 +11,12 @@ mod status;
 mod suite;
 mod supervise;
 
+use std::process::ExitCode;
 use std::sync::Arc;
 
+use clap::Parser;
 use serde::Serialize;
+use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Global, Output, Verb};
 use crate::error::{Error, Exit};
@@ -41,6 +44,38 @@ impl Context {
         let text = serde_json::to_string(document).expect("documents are plain data with text keys");
         self.terminal.data(&text);
     }
+}
+
+/// The whole program: parses, runs one verb, says how it ended.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let terminal = terminal(&cli.global);
+    start_logging(cli.global.verbose);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            terminal.talk(&format!("error: the runtime cannot be started: {error}"));
+            return ExitCode::from(Exit::Bug.code());
+        }
+    };
+    let outcome = runtime.block_on(dispatch(cli, terminal.clone()));
+    // A load or a probe that hangs in a blocking call must not keep the process.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    let exit = outcome.unwrap_or_else(|error| {
+        terminal.talk(&format!("{} {}", terminal.paint_talk().red("error:"), error.message));
+        if let Some(hint) = &error.hint {
+            terminal.talk(&format!("hint: {hint}"));
+        }
+        error.exit
+    });
+    ExitCode::from(exit.code())
+}
+
+/// Logs of crmctl itself go to stderr when asked for: `--verbose`, or `CRMCTL_LOG`.
+fn start_logging(verbose: bool) {
+    let default = if verbose { "crmctl=info" } else { "error" };
+    let filter = EnvFilter::try_from_env("CRMCTL_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 
 /// The terminal that the options ask for.

@@ -164,6 +164,14 @@ impl Site {
         read_suite(&file)
     }
 
+    /// Reads `config/thresholds.toml`.
+    ///
+    /// # Errors
+    /// Everything wrong in it.
+    pub fn thresholds(&self) -> Result<checks::Thresholds, Error> {
+        read_thresholds(&self.environment.config)
+    }
+
     /// What suites may refer to.
     pub fn variables(&self, release: Option<&ReleaseId>) -> checks::Variables {
         let mut secrets: std::collections::BTreeMap<String, SecretString> =
@@ -210,7 +218,23 @@ pub fn read_suite(file: &Path) -> Result<checks::Suite, Error> {
     let shown = file.display().to_string();
     let text = std::fs::read_to_string(file).map_err(|error| Error::refused(format!("`{shown}`: {error}")))?;
     let name = file.strip_prefix(std::env::current_dir().unwrap_or_default()).unwrap_or(file).display().to_string();
-    checks::Suite::parse(&name, &text).map_err(|error| Error::refused(error.to_string()))
+    checks::Suite::parse(&name, &text).map_err(|error| file_error(&error))
+}
+
+/// Reads `thresholds.toml` of a configuration directory.
+///
+/// # Errors
+/// Everything wrong in it, each with its line.
+pub fn read_thresholds(config: &Path) -> Result<checks::Thresholds, Error> {
+    let file = config.join("thresholds.toml");
+    let text = std::fs::read_to_string(&file)
+        .map_err(|error| Error::refused(format!("`{}`: {error}", file.display())))?;
+    checks::Thresholds::parse("config/thresholds.toml", &text).map_err(|error| file_error(&error))
+}
+
+/// Every mistake of a file on a line of its own.
+fn file_error(error: &checks::FileError) -> Error {
+    Error::refused(error.lines().collect::<Vec<_>>().join("\n"))
 }
 
 fn suite_names(directory: &Path) -> Vec<String> {

@@ -58,6 +58,7 @@ pub struct Terminal {
     pub paint: Paint,
     /// stdout carries JSON, so people read stderr.
     pub json: bool,
+    colour: bool,
     bars: Option<MultiProgress>,
 }
 
@@ -70,7 +71,12 @@ impl Terminal {
         let shown = if json { talk_is_terminal } else { std::io::stdout().is_terminal() };
         let bars = (talk_is_terminal && !json && shown && verbosity != Verbosity::Quiet)
             .then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
-        Self { verbosity, paint: Paint { on: colour && shown }, json, bars }
+        Self { verbosity, paint: Paint { on: colour && shown }, json, colour, bars }
+    }
+
+    /// Colours of stderr.
+    pub fn paint_talk(&self) -> Paint {
+        Paint { on: self.colour && std::io::stderr().is_terminal() }
     }
 
     /// Whether a person watches: bars are drawn and steps need no line of their own.
