@@ -5,6 +5,7 @@ mod assertion;
 mod capture;
 mod client;
 mod kind;
+mod load;
 mod outcome;
 mod poll;
 mod redact;
@@ -19,6 +20,10 @@ mod template;
 mod tls;
 mod variables;
 
+pub use load::{
+    Distribution, Figure, LoadError, LoadPlan, LoadProgress, LoadReport, ProgressObserver, RouteReport,
+    SeriesPoint, ServerTiming, Statistic, Threshold, Thresholds, evaluate, run_load,
+};
 pub use outcome::{CheckOutcome, Outcome, Owner, Severity, SuiteReport};
 pub use run::run_suite;
 pub use schedule::Observer;

@@ -107,8 +107,7 @@ fn jwt(text: &str) -> Option<(usize, usize)> {
 
 /// The value behind a telling name: `"token": "…"`, `token=…`, `Authorization: Bearer …`.
 fn told(text: &str) -> Option<(usize, usize)> {
-    let lower = text.to_ascii_lowercase();
-    let (at, word) = TELLING.iter().filter_map(|word| Some((lower.find(word)?, *word))).min()?;
+    let (at, word) = text.char_indices().find_map(|(at, _)| Some((at, telling_word(&text[at..])?)))?;
     let name_end = end_of_name(&text[at..]).map_or(text.len(), |length| at + length);
     let start = name_end + separator(&text[name_end..], word == "bearer");
     if start == name_end {
@@ -119,6 +118,14 @@ fn told(text: &str) -> Option<(usize, usize)> {
     }
     let end = start + value_length(&text[start..]);
     Some((start, end))
+}
+
+/// The telling word that `text` begins with, in any case.
+fn telling_word(text: &str) -> Option<&'static str> {
+    let begins = |word: &&str| {
+        text.as_bytes().get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    TELLING.into_iter().find(begins)
 }
 
 fn end_of_name(text: &str) -> Option<usize> {
@@ -212,6 +219,13 @@ mod tests {
         {
             assert_eq!(clean(text), text);
         }
+    }
+
+    #[test]
+    fn a_body_full_of_tokens_takes_no_time() {
+        let body = r#"{"token":"abc"},"#.repeat(100_000);
+        let cleaned = clean(&body);
+        assert!(!cleaned.contains("abc") && cleaned.matches(HIDDEN).count() == 100_000);
     }
 
     proptest! {

@@ -52,6 +52,12 @@ impl Assertion {
         Ok(Verdict::Broken { expected: self.source.render(value_of)?, actual })
     }
 
+    /// It says nothing against this status.
+    pub(crate) fn allows_status(&self, status: u16) -> bool {
+        let broken = self.is_about_status().then(|| self.number(Json::from(status), "")).transpose();
+        matches!(broken.map(Option::flatten), Ok(None))
+    }
+
     fn number(&self, actual: Json, unit: &str) -> Result<Option<String>, String> {
         let held = self.predicate.holds(&actual, &|_| Err("no text here".to_owned()))?;
         Ok((!held).then(|| format!("{actual}{unit}")))

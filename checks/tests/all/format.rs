@@ -227,7 +227,7 @@ fn names_of_files_and_checks_are_words() {
     ");
     let good = text.replace("a/b", "a");
     assert!(Suite::parse("dir/9 lives.toml", &good).is_err());
-    assert_eq!(Suite::parse("dir/extra.suite.toml", &good).is_err(), true);
+    assert!(Suite::parse("dir/extra.suite.toml", &good).is_err());
 }
 
 #[test]
