@@ -9,8 +9,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[command(name = "crmctl", version, about, max_term_width = 100, propagate_version = true)]
 #[command(after_help = crate::cli::exit_codes())]
 pub struct Cli {
+    /// Options of every verb.
     #[command(flatten)]
     pub global: Global,
+    /// What to do.
     #[command(subcommand)]
     pub verb: Verb,
 }
@@ -96,6 +98,7 @@ pub struct EnvironmentName {
 /// An environment and whether only to plan.
 #[derive(Debug, Clone, Args)]
 pub struct OnEnvironment {
+    /// Environment.
     #[command(flatten)]
     pub on: EnvironmentName,
     /// Print what would be done; change nothing
@@ -106,6 +109,7 @@ pub struct OnEnvironment {
 /// Which part of the pipeline.
 #[derive(Debug, Clone, Args)]
 pub struct DeployArgs {
+    /// Environment.
     #[command(flatten)]
     pub on: EnvironmentName,
     /// Print what would be done; change nothing
@@ -146,6 +150,7 @@ pub enum PhaseName {
 #[derive(Debug, Clone, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct MigrateArgs {
+    /// What to do with the schema.
     #[command(subcommand)]
     pub verb: Option<MigrateVerb>,
     /// Environment to apply all pending migrations to
@@ -227,6 +232,7 @@ pub struct PerfArgs {
 /// `crmctl rollback`.
 #[derive(Debug, Clone, Args)]
 pub struct RollbackArgs {
+    /// Environment.
     #[command(flatten)]
     pub on: EnvironmentName,
     /// Print what would be done; change nothing
@@ -240,6 +246,7 @@ pub struct RollbackArgs {
 /// `crmctl history`.
 #[derive(Debug, Clone, Args)]
 pub struct HistoryArgs {
+    /// Environment.
     #[command(flatten)]
     pub on: EnvironmentName,
     /// At most this many
@@ -250,6 +257,7 @@ pub struct HistoryArgs {
 /// `crmctl logs`.
 #[derive(Debug, Clone, Args)]
 pub struct LogsArgs {
+    /// Environment.
     #[command(flatten)]
     pub on: EnvironmentName,
     /// Go on printing what comes
@@ -266,6 +274,7 @@ pub struct LogsArgs {
 /// `crmctl down`.
 #[derive(Debug, Clone, Args)]
 pub struct DownArgs {
+    /// Environment.
     #[command(flatten)]
     pub on: EnvironmentName,
     /// Remove its state as well: releases, journal and database
@@ -276,6 +285,7 @@ pub struct DownArgs {
 /// `crmctl suite`.
 #[derive(Debug, Clone, Args)]
 pub struct SuiteArgs {
+    /// What to do with the suite.
     #[command(subcommand)]
     pub verb: SuiteVerb,
 }
@@ -303,6 +313,7 @@ pub struct SuiteRunArgs {
 /// `crmctl supervise`.
 #[derive(Debug, Clone, Args)]
 pub struct SuperviseArgs {
+    /// Environment.
     #[command(flatten)]
     pub on: EnvironmentName,
     /// Address to listen on

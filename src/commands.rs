@@ -110,7 +110,9 @@ pub async fn dispatch(cli: Cli, terminal: Arc<Terminal>) -> Result<Exit, Error> 
     match cli.verb {
         Verb::Deploy(arguments) => deploy::command(&context, &arguments, arguments.plan).await,
         Verb::Plan(arguments) => deploy::command(&context, &arguments, true).await,
-        Verb::Preflight(on) => run::command(&context, &on.on.environment, phase(Phase::Preflight), on.plan).await,
+        Verb::Preflight(on) => {
+            run::command(&context, &on.on.environment, phase(Phase::Preflight), on.plan).await
+        }
         Verb::Build(on) => run::command(&context, &on.on.environment, phase(Phase::Build), on.plan).await,
         Verb::Smoke(on) => run::command(&context, &on.on.environment, phase(Phase::Smoke), on.plan).await,
         Verb::Perf(arguments) => perf::command(&context, &arguments).await,

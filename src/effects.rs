@@ -2,7 +2,7 @@
 
 mod build_backend;
 mod ensure_database;
-mod migrate;
+pub mod migrate;
 mod require;
 mod run_load;
 pub mod run_suite;
@@ -71,7 +71,8 @@ impl Effects for SiteEffects<'_> {
             }
             Action::ShiftTraffic { to, .. } => {
                 self.platform_is("it serves", |state| {
-                    let alive = |i: &phases::engine::platform::Instance| i.release == *to && i.role == Role::Serving;
+                    let alive =
+                        |i: &phases::engine::platform::Instance| i.release == *to && i.role == Role::Serving;
                     state.serving.as_ref() == Some(to) && state.instances.iter().any(alive)
                 })
                 .await
@@ -85,9 +86,10 @@ impl Effects for SiteEffects<'_> {
                 })
                 .await
             }
-            Action::Require { .. } | Action::AwaitReady { .. } | Action::RunSuite { .. } | Action::RunLoad { .. } => {
-                Probe::NotDone
-            }
+            Action::Require { .. }
+            | Action::AwaitReady { .. }
+            | Action::RunSuite { .. }
+            | Action::RunLoad { .. } => Probe::NotDone,
         }
     }
 
@@ -106,7 +108,8 @@ impl Effects for SiteEffects<'_> {
             Action::StartJobs => start_jobs::apply(site, context).await,
             Action::RetireReleases { keep } => platform.retire(keep, context).await,
             Action::RunLoad { suite, rate, duration_seconds, require, subject } => {
-                let load = run_load::Load { suite, rate: *rate, seconds: *duration_seconds, require, subject };
+                let load =
+                    run_load::Load { suite, rate: *rate, seconds: *duration_seconds, require, subject };
                 run_load::apply(site, &load, context).await
             }
         }

@@ -45,7 +45,8 @@ impl Checkout {
     pub fn head(&self) -> Result<String, Error> {
         let head = git(&self.root, &["rev-parse", "--verify", "HEAD^{commit}"]);
         head.map(|id| id.trim().to_owned()).map_err(|cause| {
-            Error::refused(format!("the checkout has no commit: {cause}")).hint("commit first: a release names one")
+            Error::refused(format!("the checkout has no commit: {cause}"))
+                .hint("commit first: a release names one")
         })
     }
 
@@ -72,7 +73,8 @@ impl Checkout {
     /// # Errors
     /// git failed.
     pub fn changed(&self, paths: &[&str]) -> Result<Vec<String>, Error> {
-        let mut arguments = vec!["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--"];
+        let mut arguments =
+            vec!["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--"];
         arguments.extend(paths);
         let listed = git(&self.root, &arguments).map_err(Error::refused)?;
         Ok(listed.split('\0').filter_map(|line| line.get(3..)).map(str::to_owned).collect())
@@ -83,7 +85,8 @@ impl Checkout {
     /// # Errors
     /// git failed.
     pub fn conflicts(&self) -> Result<Vec<String>, Error> {
-        let listed = git(&self.root, &["diff", "--name-only", "--diff-filter=U", "-z"]).map_err(Error::refused)?;
+        let listed =
+            git(&self.root, &["diff", "--name-only", "--diff-filter=U", "-z"]).map_err(Error::refused)?;
         Ok(listed.split('\0').filter(|file| !file.is_empty()).map(str::to_owned).collect())
     }
 
@@ -99,8 +102,11 @@ impl Checkout {
         let ask = |arguments: &[&str]| git(&self.root, arguments).ok().map(|text| text.trim().to_owned());
         let name = ask(&["symbolic-ref", "--quiet", "--short", "HEAD"]);
         let upstream = ask(&["rev-parse", "--abbrev-ref", "--symbolic-full-name", "@{upstream}"]);
-        let counts = upstream.as_ref().and_then(|_| ask(&["rev-list", "--left-right", "--count", "HEAD...@{upstream}"]));
-        let mut counts = counts.as_deref().unwrap_or("0 0").split_whitespace().map(|n| n.parse().unwrap_or(0));
+        let counts = upstream
+            .as_ref()
+            .and_then(|_| ask(&["rev-list", "--left-right", "--count", "HEAD...@{upstream}"]));
+        let mut counts =
+            counts.as_deref().unwrap_or("0 0").split_whitespace().map(|n| n.parse().unwrap_or(0));
         Branch { name, upstream, ahead: counts.next().unwrap_or(0), behind: counts.next().unwrap_or(0) }
     }
 }

@@ -21,7 +21,8 @@ pub async fn observe(site: &Site) -> Result<Observed, Error> {
         Error::refused(error.to_string()).hint(format!("run `crmctl logs {name}` and look at the supervisor"))
     })?;
     let broken = |error: &dyn std::error::Error| {
-        Error::refused(format!("the journal contradicts itself: {error}")).hint(format!("run `crmctl history {name}`"))
+        Error::refused(format!("the journal contradicts itself: {error}"))
+            .hint(format!("run `crmctl history {name}`"))
     };
     let blockage = history::blockage(&records).map_err(|error| broken(&error))?;
     let built = site.source().ok().and_then(|source| {

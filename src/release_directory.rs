@@ -79,7 +79,12 @@ pub fn find_by_inputs(releases: &Path, inputs: &str) -> Option<PathBuf> {
 ///
 /// # Errors
 /// Whatever the file system says, with the path.
-pub fn write(releases: &Path, release: &Release, server: &Path, migrations: &Path) -> std::io::Result<ReleaseFile> {
+pub fn write(
+    releases: &Path,
+    release: &Release,
+    server: &Path,
+    migrations: &Path,
+) -> std::io::Result<ReleaseFile> {
     let fresh = releases.join(format!(".new-{}-{}", release.id, std::process::id()));
     let _ = std::fs::remove_dir_all(&fresh);
     let written = fill(&fresh, release, server, migrations).and_then(|file| {
@@ -97,7 +102,12 @@ pub fn write(releases: &Path, release: &Release, server: &Path, migrations: &Pat
     written
 }
 
-fn fill(directory: &Path, release: &Release, server: &Path, migrations: &Path) -> std::io::Result<ReleaseFile> {
+fn fill(
+    directory: &Path,
+    release: &Release,
+    server: &Path,
+    migrations: &Path,
+) -> std::io::Result<ReleaseFile> {
     std::fs::create_dir_all(directory)?;
     let program = directory.join("crm-server");
     std::fs::copy(server, &program).map_err(|error| place(error, server))?;

@@ -43,7 +43,8 @@ impl Place {
     /// # Errors
     /// There is none.
     pub fn find(given: Option<&Path>) -> Result<Self, Error> {
-        let here = std::env::current_dir().map_err(|error| Error::refused(format!("no working directory: {error}")))?;
+        let here = std::env::current_dir()
+            .map_err(|error| Error::refused(format!("no working directory: {error}")))?;
         let start = given.map_or_else(|| here.clone(), |given| here.join(given));
         if given.is_some() && !start.is_dir() {
             let message = format!("`--config {}` is no directory", start.display());
@@ -57,7 +58,8 @@ impl Place {
         };
         if !config.join("environments").is_dir() {
             let message = format!("no configuration: `{}` is missing", config.join("environments").display());
-            return Err(Error::refused(message).hint("run crmctl inside a clone of the project, or give `--config DIR`"));
+            return Err(Error::refused(message)
+                .hint("run crmctl inside a clone of the project, or give `--config DIR`"));
         }
         let root = match &checkout {
             Ok(checkout) => checkout.root.clone(),
@@ -129,7 +131,8 @@ impl Site {
             (Needs::WhatIsThere, _) => Err(Error::refused("this verb makes no release")),
         };
         let ledger = FileLedger::new(state.ledger());
-        let platform = ProcessPlatform::new(state.clone(), release_environment::platform_options(&environment, &state)?);
+        let platform =
+            ProcessPlatform::new(state.clone(), release_environment::platform_options(&environment, &state)?);
         Ok(Self { environment, state, platform, ledger, root: place.root.clone(), source })
     }
 
@@ -216,8 +219,10 @@ impl Site {
 /// Everything wrong in it, each with its line.
 pub fn read_suite(file: &Path) -> Result<checks::Suite, Error> {
     let shown = file.display().to_string();
-    let text = std::fs::read_to_string(file).map_err(|error| Error::refused(format!("`{shown}`: {error}")))?;
-    let name = file.strip_prefix(std::env::current_dir().unwrap_or_default()).unwrap_or(file).display().to_string();
+    let text =
+        std::fs::read_to_string(file).map_err(|error| Error::refused(format!("`{shown}`: {error}")))?;
+    let name =
+        file.strip_prefix(std::env::current_dir().unwrap_or_default()).unwrap_or(file).display().to_string();
     checks::Suite::parse(&name, &text).map_err(|error| file_error(&error))
 }
 

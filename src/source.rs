@@ -60,8 +60,8 @@ impl Source {
                 version: pin.version,
                 name: pin.name,
                 checksum: pin.checksum,
-                down: pin.down,
-                verify: pin.verify,
+                down: pin.down.to_string(),
+                verify: pin.verify.to_string(),
             })
             .collect();
         let artifact = match &environment.build {

@@ -11,10 +11,16 @@ use crate::error::{Error, Exit};
 ///
 /// # Errors
 /// What refuses the run.
-pub async fn command(context: &Context, arguments: &DeployArgs, only_plan: bool) -> Result<Exit, Error> {
+pub(super) async fn command(
+    context: &Context,
+    arguments: &DeployArgs,
+    only_plan: bool,
+) -> Result<Exit, Error> {
     let reason = arguments.reason.clone().unwrap_or_default();
     if !arguments.skip.is_empty() && reason.trim().is_empty() {
-        return Err(Error::usage("`--skip` needs a reason").hint("add `--reason \"why\"`; it goes into the journal"));
+        return Err(
+            Error::usage("`--skip` needs a reason").hint("add `--reason \"why\"`; it goes into the journal")
+        );
     }
     let mut request = Request::deploy();
     request.from = arguments.from.map(phase);
@@ -28,7 +34,7 @@ pub async fn command(context: &Context, arguments: &DeployArgs, only_plan: bool)
 ///
 /// # Errors
 /// What refuses the run.
-pub async fn rollback(context: &Context, arguments: &RollbackArgs) -> Result<Exit, Error> {
+pub(super) async fn rollback(context: &Context, arguments: &RollbackArgs) -> Result<Exit, Error> {
     let to = arguments.to.as_deref().map(str::parse).transpose().map_err(|error| {
         Error::usage(format!("`--to`: {error}"))
             .hint(format!("run `crmctl status {}` to see the releases", arguments.on.environment))

@@ -13,7 +13,7 @@ use crate::{actor, error, run_id};
 ///
 /// # Errors
 /// The environment is not embedded, somebody holds the lease, or something does not end.
-pub async fn command(context: &Context, arguments: &DownArgs) -> Result<Exit, Error> {
+pub(super) async fn command(context: &Context, arguments: &DownArgs) -> Result<Exit, Error> {
     let name = &arguments.on.environment;
     let site = context.site(name, Needs::WhatIsThere)?;
     if !site.environment.database.embedded {
@@ -36,8 +36,9 @@ pub async fn command(context: &Context, arguments: &DownArgs) -> Result<Exit, Er
     if arguments.purge {
         postgres.remove().await.map_err(|error| failed(&error))?;
         let path = site.state.path();
-        std::fs::remove_dir_all(&path)
-            .map_err(|error| Error::new(Exit::Unwound, format!("`{}` cannot be removed: {error}", path.display())))?;
+        std::fs::remove_dir_all(&path).map_err(|error| {
+            Error::new(Exit::Unwound, format!("`{}` cannot be removed: {error}", path.display()))
+        })?;
         context.terminal.line(&format!("{name} is down and its state is removed"));
         return Ok(Exit::Done);
     }

@@ -13,7 +13,7 @@ use crate::site::Needs;
 ///
 /// # Errors
 /// The journal cannot be read.
-pub async fn command(context: &Context, arguments: &HistoryArgs) -> Result<Exit, Error> {
+pub(super) async fn command(context: &Context, arguments: &HistoryArgs) -> Result<Exit, Error> {
     let site = context.site(&arguments.on.environment, Needs::WhatIsThere)?;
     let records = site.ledger.records().await.map_err(|error| run::ledger_error(&error))?;
     let runs = history::runs(&records).iter().rev().take(arguments.limit).map(status::last_run).collect();

@@ -21,7 +21,7 @@ const BACK: u64 = 4 * 1024 * 1024;
 ///
 /// # Errors
 /// There is no log.
-pub async fn command(context: &Context, arguments: &LogsArgs) -> Result<Exit, Error> {
+pub(super) async fn command(context: &Context, arguments: &LogsArgs) -> Result<Exit, Error> {
     let name = &arguments.on.environment;
     let site = context.site(name, Needs::WhatIsThere)?;
     let file = site.platform.log_file();
@@ -94,7 +94,9 @@ async fn read(file: &Path, from: u64) -> Result<String, Error> {
 
 /// A log may hold control bytes that a terminal would obey.
 fn printable(line: &str) -> String {
-    line.chars().flat_map(|c| if c.is_control() && c != '\t' { c.escape_default().collect() } else { vec![c] }).collect()
+    line.chars()
+        .flat_map(|c| if c.is_control() && c != '\t' { c.escape_default().collect() } else { vec![c] })
+        .collect()
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use crate::{actor, run_id};
 ///
 /// # Errors
 /// Whatever the verb says.
-pub async fn command(context: &Context, arguments: MigrateArgs) -> Result<Exit, Error> {
+pub(super) async fn command(context: &Context, arguments: MigrateArgs) -> Result<Exit, Error> {
     match arguments.verb {
         None => apply(context, arguments.environment.as_deref(), arguments.plan).await,
         Some(MigrateVerb::Apply(MigrateTarget { environment: Some(name), .. })) => {
@@ -91,7 +91,9 @@ fn of_site(site: &Site, root: &Path) -> Result<Subject, Error> {
         Reach::Absent => None,
         Reach::Down(reason) => {
             let hint = format!("run `crmctl deploy {name}`, which starts it");
-            return Err(Error::refused(format!("the database of `{name}` cannot be asked: {reason}")).hint(hint));
+            return Err(
+                Error::refused(format!("the database of `{name}` cannot be asked: {reason}")).hint(hint)
+            );
         }
     };
     Ok(Subject { name, files: root.join(MIGRATIONS), dsn })
@@ -102,7 +104,9 @@ async fn status(context: &Context, target: &MigrateTarget) -> Result<Exit, Error
     let set = subject.set()?;
     let document = match subject.dsn {
         Some(_) => {
-            let status = ::migrate::status(&subject.database("status")?, &set).await.map_err(|error| failed(&error))?;
+            let status = ::migrate::status(&subject.database("status")?, &set)
+                .await
+                .map_err(|error| failed(&error))?;
             let list = |value: serde_json::Value| value.as_array().cloned().unwrap_or_default();
             MigrateStatus {
                 schema: 1,
@@ -135,7 +139,13 @@ fn nothing_applied(environment: String, set: &MigrationSet) -> MigrateStatus {
             "checksum": migration.checksum_hex(),
         })
     };
-    MigrateStatus { schema: 1, environment, latest: None, migrations: set.iter().map(pending).collect(), drift: Vec::new() }
+    MigrateStatus {
+        schema: 1,
+        environment,
+        latest: None,
+        migrations: set.iter().map(pending).collect(),
+        drift: Vec::new(),
+    }
 }
 
 fn lines(status: &MigrateStatus) -> Vec<String> {
@@ -145,7 +155,12 @@ fn lines(status: &MigrateStatus) -> Vec<String> {
         .iter()
         .map(|one| {
             let number = one["version"].as_i64().unwrap_or_default();
-            let line = format!("{number:03}  {:<9} {:<22} {}", text(one, "state"), text(one, "name"), text(one, "applied_at"));
+            let line = format!(
+                "{number:03}  {:<9} {:<22} {}",
+                text(one, "state"),
+                text(one, "name"),
+                text(one, "applied_at")
+            );
             line.trim_end().to_owned()
         })
         .collect();
@@ -201,7 +216,9 @@ async fn apply_anywhere(context: &Context, target: &MigrateTarget) -> Result<Exi
     let applied = ::migrate::apply(&subject.database(&run)?, &set, &options, &tell).await;
     let applied = applied.map_err(|error| failed(&error))?;
     if context.terminal.json {
-        context.document(&serde_json::json!({ "schema": 1, "applied": applied.migrations, "latest": applied.latest }));
+        context.document(
+            &serde_json::json!({ "schema": 1, "applied": applied.migrations, "latest": applied.latest }),
+        );
     } else {
         context.terminal.data(&format!("{} applied", applied.migrations.len()));
     }
@@ -223,7 +240,8 @@ async fn rollback(context: &Context, arguments: &MigrateRollbackArgs) -> Result<
         patience: Patience::default(),
     };
     let tell = |event: Event| tracing::info!(event = %effects::migrate::words(&event));
-    let outcome = ::migrate::rollback(&subject.database(&run)?, &set, arguments.version, &options, &tell).await;
+    let outcome =
+        ::migrate::rollback(&subject.database(&run)?, &set, arguments.version, &options, &tell).await;
     let _ = site.ledger.release(&lease).await;
     let reverted = outcome.map_err(|error| failed(&error))?;
     if context.terminal.json {

@@ -20,7 +20,7 @@ use crate::terminal::Terminal;
 ///
 /// # Errors
 /// What refuses the run.
-pub async fn command(context: &Context, arguments: &PerfArgs) -> Result<Exit, Error> {
+pub(super) async fn command(context: &Context, arguments: &PerfArgs) -> Result<Exit, Error> {
     let name = arguments.environment.as_deref().unwrap_or_default();
     run::command(context, name, Request::new(Verb::Phase(Phase::Perf)), arguments.plan).await
 }
@@ -29,7 +29,11 @@ pub async fn command(context: &Context, arguments: &PerfArgs) -> Result<Exit, Er
 ///
 /// # Errors
 /// Mistakes in the files or the address, or the load could not start.
-pub async fn anywhere(terminal: &Terminal, config: Option<&Path>, arguments: &PerfArgs) -> Result<Exit, Error> {
+pub(super) async fn anywhere(
+    terminal: &Terminal,
+    config: Option<&Path>,
+    arguments: &PerfArgs,
+) -> Result<Exit, Error> {
     let (url, file) = (arguments.url.as_deref().unwrap_or_default(), arguments.suite.as_deref());
     let suite = read_suite(file.ok_or_else(|| Error::usage("`--url` needs `--suite FILE`"))?)?;
     let subject = Subject::at(address(url)?);
@@ -73,7 +77,10 @@ fn lines(report: &LoadReport) -> Vec<String> {
         ),
     ];
     lines.extend(report.invalid.iter().map(|reason| format!("INVALID: {reason}")));
-    lines.push(format!("{:<32} {:>8} {:>9} {:>9} {:>9} {:>9}", "milliseconds from due time", "n", "p50", "p95", "p99", "max"));
+    lines.push(format!(
+        "{:<32} {:>8} {:>9} {:>9} {:>9} {:>9}",
+        "milliseconds from due time", "n", "p50", "p95", "p99", "max"
+    ));
     for route in report.routes.iter().chain([&report.total]) {
         let (name, response) = (&route.check, &route.response);
         lines.push(format!(

@@ -24,7 +24,12 @@ use crate::{actor, run_id};
 ///
 /// # Errors
 /// What refuses the run before it has a plan.
-pub async fn command(context: &Context, name: &str, request: Request, only_plan: bool) -> Result<Exit, Error> {
+pub async fn command(
+    context: &Context,
+    name: &str,
+    request: Request,
+    only_plan: bool,
+) -> Result<Exit, Error> {
     if only_plan {
         let site = context.site(name, needs(&request))?;
         let plan = plan(&site, &request).await?;
@@ -48,7 +53,12 @@ pub async fn resume(context: &Context, name: &str) -> Result<Exit, Error> {
 ///
 /// # Errors
 /// What refuses it.
-pub async fn rollback(context: &Context, name: &str, request: Request, only_plan: bool) -> Result<Exit, Error> {
+pub async fn rollback(
+    context: &Context,
+    name: &str,
+    request: Request,
+    only_plan: bool,
+) -> Result<Exit, Error> {
     let run = Run::new(context, name, Phase::Rollback.as_str());
     if only_plan {
         return command(context, name, request, true).await;
@@ -186,7 +196,8 @@ async fn plan(site: &Site, request: &Request) -> Result<Plan, Error> {
         Needs::WhatIsThere => None,
     };
     let observed = observe(site).await?;
-    phases::pipeline::plan(request, &site.environment.facts, release, &observed).map_err(|error| plan_error(&error))
+    phases::pipeline::plan(request, &site.environment.facts, release, &observed)
+        .map_err(|error| plan_error(&error))
 }
 
 /// Smoke, perf and rollback deal with what serves; everything else makes a release.

@@ -15,7 +15,7 @@ use crate::site::{Needs, Site};
 ///
 /// # Errors
 /// Journal or platform cannot be read.
-pub async fn command(context: &Context, name: &str) -> Result<Exit, Error> {
+pub(super) async fn command(context: &Context, name: &str) -> Result<Exit, Error> {
     let site = context.site(name, Needs::WhatIsThere)?;
     let status = read(&site).await?;
     if context.terminal.json {
@@ -37,7 +37,8 @@ async fn read(site: &Site) -> Result<Status, Error> {
     let view = |id: &ReleaseId| {
         let file = release_directory::read(&site.state.releases(), id);
         let decided = known.iter().find(|release| release.id == *id);
-        let commit = decided.map(|release| release.commit.clone()).or(file.as_ref().map(|file| file.commit.clone()));
+        let commit =
+            decided.map(|release| release.commit.clone()).or(file.as_ref().map(|file| file.commit.clone()));
         let digest = decided.map(|release| release.digest.clone()).or(file.map(|file| file.digest));
         ReleaseView::new(id, commit, digest)
     };
@@ -87,7 +88,7 @@ fn next(name: &str, records: &[phases::engine::journal::Record], serves: bool, c
 }
 
 /// A run as documents show it.
-pub fn last_run(run: &history::RunSummary) -> LastRunView {
+pub(super) fn last_run(run: &history::RunSummary) -> LastRunView {
     LastRunView {
         run: run.run.clone(),
         verb: run.verb.clone(),

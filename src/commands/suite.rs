@@ -13,7 +13,7 @@ use crate::terminal::Terminal;
 ///
 /// # Errors
 /// A suite file with mistakes, a wrong address.
-pub async fn command(terminal: &Terminal, arguments: SuiteArgs) -> Result<Exit, Error> {
+pub(super) async fn command(terminal: &Terminal, arguments: SuiteArgs) -> Result<Exit, Error> {
     match arguments.verb {
         SuiteVerb::Run(arguments) => run(terminal, &arguments).await,
     }
@@ -47,13 +47,14 @@ async fn run(terminal: &Terminal, arguments: &SuiteRunArgs) -> Result<Exit, Erro
 ///
 /// # Errors
 /// It is none.
-pub fn address(text: &str) -> Result<url::Url, Error> {
-    let url = url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+pub(super) fn address(text: &str) -> Result<url::Url, Error> {
+    let url =
+        url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     url.ok_or_else(|| Error::usage(format!("`--url {text}` is no http or https address")))
 }
 
 /// The secrets that a suite asks for, from the process environment.
-pub fn variables(suite: &checks::Suite, tenant_id: Option<i64>) -> Variables {
+pub(super) fn variables(suite: &checks::Suite, tenant_id: Option<i64>) -> Variables {
     let secrets = suite
         .required_secrets()
         .into_iter()

@@ -49,7 +49,9 @@ pub async fn apply(site: &Site, release: &Release, context: &EffectContext<'_>) 
             let took = terminal::seconds(started.elapsed().as_secs_f64());
             EffectOutcome::Done(evidence(&file, &format!("{how} in {took}")))
         }
-        Err(error) => not_done(format!("the release cannot be written: {error}"), "make room, then run it again"),
+        Err(error) => {
+            not_done(format!("the release cannot be written: {error}"), "make room, then run it again")
+        }
     }
 }
 

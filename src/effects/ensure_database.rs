@@ -35,7 +35,10 @@ async fn external(site: &Site) -> Probe {
     };
     match database::connect(&dsn).await {
         Ok(_) => Probe::Done(Evidence { summary: "it answers".to_owned(), ..Evidence::default() }),
-        Err(error) => Probe::Unknown(Failure::new(FailureClass::Refused, format!("the database does not answer: {error}"))),
+        Err(error) => Probe::Unknown(Failure::new(
+            FailureClass::Refused,
+            format!("the database does not answer: {error}"),
+        )),
     }
 }
 
@@ -45,7 +48,9 @@ pub async fn apply(site: &Site, context: &EffectContext<'_>) -> EffectOutcome {
         return match external(site).await {
             Probe::Done(evidence) => EffectOutcome::Done(evidence),
             Probe::Unknown(failure) => EffectOutcome::NotDone(failure),
-            Probe::NotDone => EffectOutcome::NotDone(Failure::new(FailureClass::Refused, "the database does not answer")),
+            Probe::NotDone => {
+                EffectOutcome::NotDone(Failure::new(FailureClass::Refused, "the database does not answer"))
+            }
         };
     }
     let file = site.state.secrets_file();
@@ -65,7 +70,13 @@ pub async fn apply(site: &Site, context: &EffectContext<'_>) -> EffectOutcome {
     (context.progress)(Progress::Message("making roles and database".to_owned()));
     match postgres.provision(&provisioning(site, &postgres, &secrets)).await {
         Ok(()) => {
-            let how = if readiness.created { "made and started" } else if readiness.started { "started" } else { "ran already" };
+            let how = if readiness.created {
+                "made and started"
+            } else if readiness.started {
+                "started"
+            } else {
+                "ran already"
+            };
             let summary = format!("private PostgreSQL {how}, ready after {} ms", readiness.took.as_millis());
             EffectOutcome::Done(Evidence { summary, ..Evidence::default() })
         }

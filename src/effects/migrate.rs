@@ -84,7 +84,9 @@ fn evidence(applied: &::migrate::Applied) -> Evidence {
 /// An event of the runner for people.
 pub fn words(event: &Event) -> String {
     match event {
-        Event::LockWaiting { holder: Some(holder), .. } => format!("waiting: {holder} holds the migration lock"),
+        Event::LockWaiting { holder: Some(holder), .. } => {
+            format!("waiting: {holder} holds the migration lock")
+        }
         Event::LockWaiting { holder: None, .. } => "waiting for the migration lock".to_owned(),
         Event::LockTaken { .. } => "migration lock taken".to_owned(),
         Event::Started { version, name, .. } => format!("{version:03} {name}"),

@@ -13,7 +13,7 @@ pub async fn apply(site: &Site, requirement: Requirement, context: &EffectContex
         Ok(source) => source,
         Err(error) => {
             let failure = Failure::new(FailureClass::Refused, error.to_string());
-            return EffectOutcome::NotDone(match error.hint {
+            return EffectOutcome::NotDone(match error.hint.clone() {
                 Some(hint) => failure.hint(hint),
                 None => failure,
             });
@@ -25,14 +25,17 @@ pub async fn apply(site: &Site, requirement: Requirement, context: &EffectContex
     }
     match lines.iter().find(|line| line.outcome != CheckOutcome::Passed) {
         Some(unmet) => EffectOutcome::NotDone(refusal(unmet).checks(lines.clone())),
-        None => EffectOutcome::Done(Evidence { summary: summary(&lines), checks: lines, ..Evidence::default() }),
+        None => {
+            EffectOutcome::Done(Evidence { summary: summary(&lines), checks: lines, ..Evidence::default() })
+        }
     }
 }
 
 fn refusal(unmet: &CheckEvidence) -> Failure {
     let expected = unmet.expected.as_deref().unwrap_or("more");
     let actual = unmet.actual.as_deref().unwrap_or("nothing");
-    let failure = Failure::new(FailureClass::Refused, format!("`{}`: expected {expected}, got {actual}", unmet.check));
+    let failure =
+        Failure::new(FailureClass::Refused, format!("`{}`: expected {expected}, got {actual}", unmet.check));
     match &unmet.hint {
         Some(hint) => failure.hint(hint.clone()),
         None => failure,

@@ -76,9 +76,14 @@ fn words(progress: &LoadProgress) -> String {
 fn described(outcome: EffectOutcome, report: &LoadReport) -> EffectOutcome {
     match outcome {
         EffectOutcome::Done(mut evidence) => {
-            let p95 = report.total.response.p95_ms.map_or("no answer".to_owned(), |p95| format!("p95 {p95:.1} ms"));
-            evidence.summary = format!("{p95} at {:.0}/s, {} sent, {} failed", report.rate_reached, report.sent, report.failed);
-            evidence.facts = serde_json::json!({ "model": report.model, "p95_ms": report.total.response.p95_ms });
+            let p95 =
+                report.total.response.p95_ms.map_or("no answer".to_owned(), |p95| format!("p95 {p95:.1} ms"));
+            evidence.summary = format!(
+                "{p95} at {:.0}/s, {} sent, {} failed",
+                report.rate_reached, report.sent, report.failed
+            );
+            evidence.facts =
+                serde_json::json!({ "model": report.model, "p95_ms": report.total.response.p95_ms });
             EffectOutcome::Done(evidence)
         }
         other => other,

@@ -67,7 +67,8 @@ pub fn evidence(check: &Checked) -> CheckEvidence {
 
 /// The outcome of a step that ran checks.
 pub(super) fn judge(name: &str, checks: Vec<CheckEvidence>) -> EffectOutcome {
-    let of = |outcome: CheckOutcome| checks.iter().filter(|check| check.outcome == outcome).collect::<Vec<_>>();
+    let of =
+        |outcome: CheckOutcome| checks.iter().filter(|check| check.outcome == outcome).collect::<Vec<_>>();
     let (failed, errored) = (of(CheckOutcome::Failed), of(CheckOutcome::Errored));
     let summary = format!("{} of {} passed", checks.len() - failed.len() - errored.len(), checks.len());
     let (class, worst) = match (failed.first(), errored.first()) {

@@ -82,9 +82,12 @@ impl LoadedEnvironment {
         if self.facts.platform != PlatformKind::Process {
             return Err(Error::usage("`--port` is for environments with `platform = \"process\"`"));
         }
-        let mut url = url::Url::parse(&self.facts.public_url).map_err(|error| Error::refused(error.to_string()))?;
+        let mut url =
+            url::Url::parse(&self.facts.public_url).map_err(|error| Error::refused(error.to_string()))?;
         let moved = url.set_port(Some(port));
-        moved.map_err(|()| Error::usage(format!("`--port {port}` does not fit `{}`", self.facts.public_url)))?;
+        moved.map_err(|()| {
+            Error::usage(format!("`--port {port}` does not fit `{}`", self.facts.public_url))
+        })?;
         self.facts.public_url = url.as_str().trim_end_matches('/').to_owned();
         Ok(())
     }
@@ -95,7 +98,8 @@ impl LoadedEnvironment {
     /// The host is no address of a machine.
     pub fn listen_address(&self) -> Result<SocketAddr, String> {
         let url = url::Url::parse(&self.facts.public_url).map_err(|error| error.to_string())?;
-        let found = url.socket_addrs(|| None).map_err(|error| format!("`{}`: {error}", self.facts.public_url))?;
+        let found =
+            url.socket_addrs(|| None).map_err(|error| format!("`{}`: {error}", self.facts.public_url))?;
         found.first().copied().ok_or_else(|| format!("`{}` has no address", self.facts.public_url))
     }
 }

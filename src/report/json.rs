@@ -2,8 +2,8 @@
 //! one is a change of the contract.
 
 use chrono::{SecondsFormat, Utc};
-use phases::engine::event::{Ending, Event, PhaseStatus, StepStatus};
-use phases::engine::failure::{CheckOutcome, Failure, FailureClass};
+use phases::engine::event::{Ending, Event};
+use phases::engine::failure::{Failure, FailureClass};
 use phases::engine::report::{RunReport, StepReport};
 use phases::release::ReleaseId;
 use schemars::JsonSchema;
@@ -384,9 +384,10 @@ pub fn run_finished(report: &RunReport) -> RunFinished {
         verb: report.verb.clone(),
         ending: word(&report.ending),
         exit_code: report.exit_code,
-        release: report.release.as_ref().map(|target| {
-            ReleaseView::new(&target.id, target.commit.clone(), target.digest.clone())
-        }),
+        release: report
+            .release
+            .as_ref()
+            .map(|target| ReleaseView::new(&target.id, target.commit.clone(), target.digest.clone())),
         phases: phases.collect(),
         recovery: steps(&report.recovery),
         failure: report.failure.as_ref().map(failure_view),
@@ -418,6 +419,9 @@ pub fn refused(verb: &str, ending: Ending, error: &Error) -> RunFinished {
 /// The words of these enums are part of the format; a renamed variant must not slip through.
 #[cfg(test)]
 mod tests {
+    use phases::engine::event::{PhaseStatus, StepStatus};
+    use phases::engine::failure::CheckOutcome;
+
     use super::*;
 
     #[test]

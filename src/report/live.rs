@@ -109,7 +109,8 @@ impl<'t> Live<'t> {
         let wanted = !self.terminal.has_bars() || self.terminal.verbosity == Verbosity::Verbose || undone;
         if wanted && self.terminal.verbosity != Verbosity::Quiet {
             let mark = self.mark(status);
-            let word = if undone { format!(" ({})", json::word(&status).replace('_', " ")) } else { String::new() };
+            let word =
+                if undone { format!(" ({})", json::word(&status).replace('_', " ")) } else { String::new() };
             let line = format!("  {mark} {step:<22} {:>7}  {summary}{word}", seconds(took));
             self.say(line.trim_end());
         }
@@ -128,21 +129,31 @@ impl<'t> Live<'t> {
             PhaseStatus::Failed => (paint.red("✗"), state.summaries.last().cloned().unwrap_or_default()),
             PhaseStatus::NotRun => return,
         };
-        let text = if phase == Phase::Preflight && status == PhaseStatus::Done { "all met".to_owned() } else { text };
+        let text = if phase == Phase::Preflight && status == PhaseStatus::Done {
+            "all met".to_owned()
+        } else {
+            text
+        };
         let head = format!("{mark} {:<9} {:>7}  ", phase.as_str(), seconds(took));
         let room = self.terminal.width().saturating_sub(console::measure_text_width(&head)).max(20);
-        let shown = if self.terminal.has_bars() { console::truncate_str(&text, room, "…").into_owned() } else { text };
+        let shown = if self.terminal.has_bars() {
+            console::truncate_str(&text, room, "…").into_owned()
+        } else {
+            text
+        };
         self.say(format!("{head}{shown}").trim_end());
     }
 
     /// Checks are shown when somebody asked for them, or when there is something to see.
     fn say_checks(&self, state: &mut State, phase: Phase, status: PhaseStatus) {
         let seen: Vec<CheckEvidence> = std::mem::take(&mut state.checks).into_values().flatten().collect();
-        let alone = state.plan.as_ref().is_some_and(|plan| plan.verb == phase.as_str() && plan.phases.len() == 1);
+        let alone =
+            state.plan.as_ref().is_some_and(|plan| plan.verb == phase.as_str() && plan.phases.len() == 1);
         let all = alone || status == PhaseStatus::Failed || self.terminal.verbosity == Verbosity::Verbose;
         let notable = |check: &CheckEvidence| check.outcome != CheckOutcome::Passed || check.hint.is_some();
         let always = phase == Phase::Perf;
-        let chosen: Vec<CheckEvidence> = seen.into_iter().filter(|check| all || always || notable(check)).collect();
+        let chosen: Vec<CheckEvidence> =
+            seen.into_iter().filter(|check| all || always || notable(check)).collect();
         for line in table::checks(&chosen, self.terminal.width().saturating_sub(2), self.terminal.paint) {
             self.say(&format!("  {line}"));
         }
@@ -151,7 +162,8 @@ impl<'t> Live<'t> {
     fn say_target(&self, plan: &Plan) {
         let paint = self.terminal.paint;
         if let Some(target) = &plan.target {
-            let now = plan.previous.as_ref().map_or("nothing serves yet".to_owned(), |id| format!("now: {id}"));
+            let now =
+                plan.previous.as_ref().map_or("nothing serves yet".to_owned(), |id| format!("now: {id}"));
             self.say(&format!("release {}  {}", paint.bold(target.id.as_str()), paint.dim(&now)));
         }
     }

@@ -33,12 +33,18 @@ fn ending(site: &Site, report: &RunReport, paint: Paint) -> String {
     match report.ending {
         Ending::Deployed => paint.green(&format!("deployed{release} to {name} in {took}")),
         Ending::Done => paint.green(&format!("{} of {name} done in {took}", report.verb)),
-        Ending::RolledBack if report.exit_code == 0 => paint.green(&format!("rolled back {name} to{release} in {took}")),
+        Ending::RolledBack if report.exit_code == 0 => {
+            paint.green(&format!("rolled back {name} to{release} in {took}"))
+        }
         Ending::RolledBack => paint.red(&format!("rolled back {name}{at} after {took}")),
-        Ending::Failed => paint.red(&format!("{} of {name} failed{at} after {took}; nothing was switched", report.verb)),
+        Ending::Failed => {
+            paint.red(&format!("{} of {name} failed{at} after {took}; nothing was switched", report.verb))
+        }
         Ending::Refused => paint.red(&format!("{} of {name} refused{at}; nothing was changed", report.verb)),
         Ending::Stuck => paint.red(&format!("{name} is stuck{at}: a person is needed")),
-        Ending::Interrupted => paint.yellow(&format!("{} of {name} interrupted{at} after {took}", report.verb)),
+        Ending::Interrupted => {
+            paint.yellow(&format!("{} of {name} interrupted{at} after {took}", report.verb))
+        }
     }
 }
 
@@ -55,7 +61,8 @@ fn welcome(site: &Site) -> Vec<String> {
     if site.environment.database.embedded && site.environment.secrets.get("SMOKE_PASSWORD").is_none() {
         lines.push("accounts: test@staging.com (CEO), vendedor@staging.com, otro@staging.com, ceo2@staging.com (tenant 2); password test123".to_owned());
     }
-    let verbs = [Phase::Smoke.as_str(), Phase::Perf.as_str(), "status", "logs"].map(|verb| format!("crmctl {verb} {name}"));
+    let verbs = [Phase::Smoke.as_str(), Phase::Perf.as_str(), "status", "logs"]
+        .map(|verb| format!("crmctl {verb} {name}"));
     lines.push(format!("commands: {}", verbs.join(" · ")));
     lines
 }

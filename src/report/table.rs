@@ -8,7 +8,8 @@ use crate::terminal::Paint;
 /// Renders checks in lines no wider than `width` columns; hints stand on a line of their own.
 pub fn checks(checks: &[CheckEvidence], width: usize, paint: Paint) -> Vec<String> {
     let name_width = checks.iter().map(|check| measure_text_width(&check.check)).max().unwrap_or(0);
-    let owner_width = checks.iter().filter_map(|check| check.owner.as_ref()).map(String::len).max().unwrap_or(0);
+    let owner_width =
+        checks.iter().filter_map(|check| check.owner.as_ref()).map(String::len).max().unwrap_or(0);
     let mut lines = Vec::new();
     for check in checks {
         let mark = mark(check, paint);
@@ -17,7 +18,12 @@ pub fn checks(checks: &[CheckEvidence], width: usize, paint: Paint) -> Vec<Strin
         let room = width.saturating_sub(measure_text_width(&head)).max(20);
         lines.push(format!("{head}{}", truncate_str(&said(check), room, "…")));
         if let Some(hint) = check.hint.as_deref() {
-            lines.push(format!("  {:<name_width$}  {:<owner_width$}  {}", "", "", paint.dim(&format!("→ {hint}"))));
+            lines.push(format!(
+                "  {:<name_width$}  {:<owner_width$}  {}",
+                "",
+                "",
+                paint.dim(&format!("→ {hint}"))
+            ));
         }
     }
     lines
@@ -62,7 +68,10 @@ mod tests {
     #[test]
     fn failed_checks_show_expected_beside_actual_and_the_next_action() {
         let lines = checks(&[check(CheckOutcome::Failed, Some("read the log"))], 100, Paint { on: false });
-        assert_eq!(lines[0], "✗ smoke/login  dev  expected status == 200, got 500 Internal Server Error from the backend");
+        assert_eq!(
+            lines[0],
+            "✗ smoke/login  dev  expected status == 200, got 500 Internal Server Error from the backend"
+        );
         assert!(lines[1].ends_with("→ read the log"));
     }
 

@@ -12,7 +12,8 @@ pub async fn ask(site: &Site) -> Vec<CheckEvidence> {
     vec![match database::state(site).await {
         DatabaseState::Absent => line.passed("private PostgreSQL, started by migrate"),
         DatabaseState::Ready { applied, .. } => {
-            let newest = applied.last().map_or("empty".to_owned(), |version| format!("at migration {version:03}"));
+            let newest =
+                applied.last().map_or("empty".to_owned(), |version| format!("at migration {version:03}"));
             line.passed(format!("answers, {newest}"))
         }
         DatabaseState::Unreachable { reason } => {

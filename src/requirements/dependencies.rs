@@ -16,7 +16,7 @@ const PAGE: [&str; 2] = ["date-fns", "socket.io-client"];
 pub fn ask(site: &Site, source: &Source) -> Vec<CheckEvidence> {
     let mut lines = vec![backend(site, source)];
     if source.checkout.root.join("frontend/package.json").is_file() {
-        lines.push(page(site, source));
+        lines.push(page(source));
     }
     lines
 }
@@ -34,13 +34,15 @@ fn backend(site: &Site, source: &Source) -> CheckEvidence {
     };
     let version = |name: &str| {
         let packages = lock.get("package")?.as_array()?;
-        let found = packages.iter().find(|package| package.get("name").and_then(toml::Value::as_str) == Some(name))?;
+        let found = packages
+            .iter()
+            .find(|package| package.get("name").and_then(toml::Value::as_str) == Some(name))?;
         found.get("version")?.as_str().map(|version| format!("{name} {version}"))
     };
     locked(&line, &BACKEND, version, hint)
 }
 
-fn page(site: &Site, source: &Source) -> CheckEvidence {
+fn page(source: &Source) -> CheckEvidence {
     let line = Line::new("page-dependencies", "dev");
     let file = source.checkout.root.join("frontend/package-lock.json");
     let lock = std::fs::read_to_string(&file).ok();

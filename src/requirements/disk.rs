@@ -35,7 +35,11 @@ fn room(name: &'static str, owner: &'static str, directory: &Path, least: u64) -
             if free >= least {
                 line.passed(said)
             } else {
-                line.failed(expected, said, format!("make room on the file system of `{}`", existing.display()))
+                line.failed(
+                    expected,
+                    said,
+                    format!("make room on the file system of `{}`", existing.display()),
+                )
             }
         }
         Err(error) => line.failed(expected, error.to_string(), format!("look at `{}`", existing.display())),

@@ -20,7 +20,10 @@ pub fn ask(site: &Site, source: &Source) -> Vec<CheckEvidence> {
         .map(|required| format!("{required:03}"))
         .collect();
     if missing.is_empty() {
-        let newest = release.migrations.last().map_or("none".to_owned(), |pin| format!("{:03}_{}", pin.version, pin.name));
+        let newest = release
+            .migrations
+            .last()
+            .map_or("none".to_owned(), |pin| format!("{:03}_{}", pin.version, pin.name));
         return vec![line.passed(format!("{} complete (up, down, verify), newest {newest}", present.len()))];
     }
     let place = format!("config/environments/{}.toml", site.environment.facts.name);

@@ -14,7 +14,11 @@ pub async fn ask(site: &Site) -> Vec<CheckEvidence> {
     let address = match site.environment.listen_address() {
         Ok(address) => address,
         Err(message) => {
-            return vec![line.failed("an address this machine can listen on", message, "correct `[backend] url`")];
+            return vec![line.failed(
+                "an address this machine can listen on",
+                message,
+                "correct `[backend] url`",
+            )];
         }
     };
     if site.platform.listens_on(address).await {
@@ -22,7 +26,11 @@ pub async fn ask(site: &Site) -> Vec<CheckEvidence> {
     }
     vec![match TcpListener::bind(address) {
         Ok(_) => line.passed(format!("{address} is free")),
-        Err(error) => line.failed(format!("{address} is free"), taken(address, &error), "end that program, or give `--port`"),
+        Err(error) => line.failed(
+            format!("{address} is free"),
+            taken(address, &error),
+            "end that program, or give `--port`",
+        ),
     }]
 }
 

@@ -15,10 +15,12 @@ pub fn ask(site: &Site, source: &Source) -> Vec<CheckEvidence> {
     let mut lines: Vec<CheckEvidence> = environment
         .secret_mistakes
         .iter()
-        .map(|mistake| line.failed("a complete and private environment file", mistake.to_string(), "mend that line"))
+        .map(|mistake| {
+            line.failed("a complete and private environment file", mistake.to_string(), "mend that line")
+        })
         .collect();
     if lines.is_empty() {
-        lines.extend(missing(site, source).into_iter().map(|name| {
+        lines.extend(missing(site).into_iter().map(|name| {
             let purpose = keys::find(name).map_or("", |key| key.purpose);
             let place = environment.top.secrets_file.as_deref().unwrap_or("the process environment");
             line.failed(format!("`{name}` ({purpose})"), "missing", format!("add `{name}=…` to `{place}`"))
@@ -31,7 +33,7 @@ pub fn ask(site: &Site, source: &Source) -> Vec<CheckEvidence> {
 }
 
 /// Keys that this environment cannot do without.
-fn missing(site: &Site, source: &Source) -> Vec<&str> {
+fn missing(site: &Site) -> Vec<&str> {
     let environment = &site.environment;
     let mut wanted: Vec<&str> = Vec::new();
     if !environment.database.embedded {

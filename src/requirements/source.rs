@@ -8,7 +8,7 @@ use crate::source::Source;
 
 /// Branch, upstream, tree, conflicts.
 pub fn ask(site: &Site, source: &Source) -> Vec<CheckEvidence> {
-    vec![branch(site, source), tree(site, source), conflicts(site, source)]
+    vec![branch(site, source), tree(site, source), conflicts(source)]
 }
 
 fn branch(site: &Site, source: &Source) -> CheckEvidence {
@@ -24,7 +24,13 @@ fn branch(site: &Site, source: &Source) -> CheckEvidence {
         if site.is_local() {
             return line.passed(said);
         }
-        return strict(site, &line, "a branch with an upstream", &said, "run `git push --set-upstream origin HEAD`");
+        return strict(
+            site,
+            &line,
+            "a branch with an upstream",
+            &said,
+            "run `git push --set-upstream origin HEAD`",
+        );
     };
     let place = format!("{name} at {commit}");
     match (branch.ahead, branch.behind) {
@@ -46,7 +52,7 @@ fn tree(site: &Site, source: &Source) -> CheckEvidence {
     strict(site, &line, "a clean tree", "build inputs or migrations differ from the commit", hint)
 }
 
-fn conflicts(site: &Site, source: &Source) -> CheckEvidence {
+fn conflicts(source: &Source) -> CheckEvidence {
     let line = Line::new("conflicts", "dev");
     match source.checkout.conflicts() {
         Ok(files) if files.is_empty() => line.passed("none"),

@@ -69,7 +69,9 @@ fn role_dsn(site: &Site, role: &str) -> Result<SecretString, String> {
             .ok_or_else(|| format!("`{}` is missing", site.state.secrets_file().display()))?;
         let password = if role == APP { &secrets.app_password } else { &secrets.migrator_password };
         let postgres = PrivatePostgres::new(site.state.clone());
-        return postgres.dsn(role, password, &postgres.database_name()).map_err(|error| crate::error::chain(&error));
+        return postgres
+            .dsn(role, password, &postgres.database_name())
+            .map_err(|error| crate::error::chain(&error));
     }
     let database = &environment.database;
     let key = if role == APP { database.dsn_key.as_deref() } else { database.migrator_dsn_key.as_deref() };
@@ -109,10 +111,11 @@ pub async fn is_seeded(site: &Site) -> Result<bool, String> {
 /// Applied versions, and whether the first tenant is there.
 async fn look(dsn: &SecretString) -> Result<(Vec<i64>, bool), sqlx::Error> {
     let mut connection = connect(dsn).await?;
-    let there: (bool, bool) =
-        sqlx::query_as("SELECT to_regclass('public._sqlx_migrations') IS NOT NULL, to_regclass('public.users') IS NOT NULL")
-            .fetch_one(&mut connection)
-            .await?;
+    let there: (bool, bool) = sqlx::query_as(
+        "SELECT to_regclass('public._sqlx_migrations') IS NOT NULL, to_regclass('public.users') IS NOT NULL",
+    )
+    .fetch_one(&mut connection)
+    .await?;
     let applied = if there.0 {
         sqlx::query_scalar("SELECT version FROM public._sqlx_migrations WHERE success ORDER BY version")
             .fetch_all(&mut connection)
