@@ -18,7 +18,7 @@ use crate::{compile, terminal};
 const LAST_LINES: usize = 30;
 
 /// Is the directory there, whole?
-pub fn probe(site: &Site, release: &Release) -> Probe {
+pub(super) fn probe(site: &Site, release: &Release) -> Probe {
     match release_directory::read(&site.state.releases(), &release.id) {
         Some(file) => Probe::Done(evidence(&file, "already built")),
         None => Probe::NotDone,
@@ -26,7 +26,7 @@ pub fn probe(site: &Site, release: &Release) -> Probe {
 }
 
 /// Compiles, or takes what was compiled before, and writes the directory.
-pub async fn apply(site: &Site, release: &Release, context: &EffectContext<'_>) -> EffectOutcome {
+pub(super) async fn apply(site: &Site, release: &Release, context: &EffectContext<'_>) -> EffectOutcome {
     let source = match site.source() {
         Ok(source) => source,
         Err(error) => return not_done(error.to_string(), "run it inside the checkout"),

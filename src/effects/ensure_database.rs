@@ -14,7 +14,7 @@ use crate::source::MIGRATIONS;
 const ROLES: &str = "provision/roles.sql";
 
 /// Does it answer as both roles?
-pub async fn probe(site: &Site) -> Probe {
+pub(super) async fn probe(site: &Site) -> Probe {
     if !site.environment.database.embedded {
         return external(site).await;
     }
@@ -43,7 +43,7 @@ async fn external(site: &Site) -> Probe {
 }
 
 /// Makes what is missing.
-pub async fn apply(site: &Site, context: &EffectContext<'_>) -> EffectOutcome {
+pub(super) async fn apply(site: &Site, context: &EffectContext<'_>) -> EffectOutcome {
     if !site.environment.database.embedded {
         return match external(site).await {
             Probe::Done(evidence) => EffectOutcome::Done(evidence),

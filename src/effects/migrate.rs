@@ -9,7 +9,7 @@ use crate::actor;
 use crate::site::{Site, database};
 
 /// Is everything that the release needs applied?
-pub async fn probe(site: &Site, release: &ReleaseId) -> Probe {
+pub(super) async fn probe(site: &Site, release: &ReleaseId) -> Probe {
     match pending(site, release).await {
         Ok(0) => Probe::Done(Evidence { summary: "nothing pending".to_owned(), ..Evidence::default() }),
         Ok(_) => Probe::NotDone,
@@ -31,7 +31,7 @@ fn set(site: &Site, release: &ReleaseId) -> Result<MigrationSet, String> {
 }
 
 /// Applies them.
-pub async fn apply(site: &Site, release: &ReleaseId, context: &EffectContext<'_>) -> EffectOutcome {
+pub(super) async fn apply(site: &Site, release: &ReleaseId, context: &EffectContext<'_>) -> EffectOutcome {
     let prepared = set(site, release).and_then(|set| {
         let dsn = database::migrator_dsn(site)?;
         let database = Database::new(&dsn, context.run).map_err(|error| error.to_string())?;

@@ -12,7 +12,7 @@ use crate::error::chain;
 use crate::site::Site;
 
 /// What is asked.
-pub struct Load<'a> {
+pub(super) struct Load<'a> {
     /// Suite whose requests are the mix.
     pub suite: &'a str,
     /// Requests per second.
@@ -26,7 +26,7 @@ pub struct Load<'a> {
 }
 
 /// Runs it and judges.
-pub async fn apply(site: &Site, load: &Load<'_>, context: &EffectContext<'_>) -> EffectOutcome {
+pub(super) async fn apply(site: &Site, load: &Load<'_>, context: &EffectContext<'_>) -> EffectOutcome {
     match measure(site, load, context).await {
         Ok((report, checks)) => {
             (context.progress)(Progress::Load(serde_json::to_value(&report).unwrap_or_default()));

@@ -9,7 +9,7 @@ use phases::release::ReleaseId;
 use crate::site::Site;
 
 /// Runs it; a failed check is the release's fault, an errored one nobody's.
-pub async fn apply(site: &Site, name: &str, subject: &Subject, context: &EffectContext<'_>) -> EffectOutcome {
+pub(super) async fn apply(site: &Site, name: &str, subject: &Subject, context: &EffectContext<'_>) -> EffectOutcome {
     let suite = match site.suite(name) {
         Ok(suite) => suite,
         Err(error) => return EffectOutcome::NotDone(Failure::new(FailureClass::Refused, error.to_string())),

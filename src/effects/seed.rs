@@ -11,7 +11,7 @@ use crate::site::Site;
 use crate::site::database;
 
 /// Is the first tenant there?
-pub async fn probe(site: &Site) -> Probe {
+pub(super) async fn probe(site: &Site) -> Probe {
     match database::is_seeded(site).await {
         Ok(true) => Probe::Done(Evidence { summary: "accounts are there".to_owned(), ..Evidence::default() }),
         Ok(false) => Probe::NotDone,
@@ -20,7 +20,7 @@ pub async fn probe(site: &Site) -> Probe {
 }
 
 /// Runs `crm-server seed`.
-pub async fn apply(site: &Site, release: &ReleaseId, _context: &EffectContext<'_>) -> EffectOutcome {
+pub(super) async fn apply(site: &Site, release: &ReleaseId, _context: &EffectContext<'_>) -> EffectOutcome {
     let dsn = match database::migrator_dsn(site) {
         Ok(dsn) => dsn,
         Err(message) => return EffectOutcome::NotDone(failure(message)),

@@ -12,7 +12,7 @@ use crate::site::Site;
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Do the jobs run?
-pub async fn probe(site: &Site) -> Probe {
+pub(super) async fn probe(site: &Site) -> Probe {
     match running(site).await {
         Ok(Some(true)) => Probe::Done(evidence()),
         Ok(Some(false) | None) => Probe::NotDone,
@@ -35,7 +35,7 @@ pub async fn running(site: &Site) -> Result<Option<bool>, String> {
 }
 
 /// Logs in as the smoke suite does and starts them.
-pub async fn apply(site: &Site, _context: &EffectContext<'_>) -> EffectOutcome {
+pub(super) async fn apply(site: &Site, _context: &EffectContext<'_>) -> EffectOutcome {
     match start(site).await {
         Ok(()) => EffectOutcome::Done(evidence()),
         Err(message) => EffectOutcome::NotDone(failure(message)),
