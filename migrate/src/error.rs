@@ -150,6 +150,9 @@ impl Error {
             Self::TransactionEnded { .. } => {
                 Some("begin the file with `-- no-transaction` if it must end transactions".to_owned())
             }
+            Self::Database { .. } if self.sqlstate() == Some("42501") => {
+                Some("connect as the role that owns the database and its tables".to_owned())
+            }
             Self::NotCounting => Some("turn `track_counts` on, as it is by default".to_owned()),
             _ => None,
         }

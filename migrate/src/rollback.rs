@@ -145,15 +145,17 @@ fn standing(set: &MigrationSet, record: &Record, options: &RollbackOptions) -> V
     reasons
 }
 
-/// The stored way back, without what an interrupted revert has done already.
+/// The stored way back, without what an interrupted revert has done already. A concurrent drop that was begun
+/// may be done as well: it takes no row with it and is left out of the trial.
 fn way_back(record: &Record, history: &History) -> Script {
     let script = Script::parse(format!("stored down of {}", record.version), record.down_sql.clone());
-    let done = history.journal(record.version, "down");
-    let finished =
-        |index: usize| done.iter().any(|s| s.finished && usize::try_from(s.ordinal) == Ok(index + 1));
-    let statements: Vec<Statement> =
-        script.statements.iter().enumerate().filter(|(i, _)| !finished(*i)).map(|(_, s)| s.clone()).collect();
-    Script { statements, ..script }
+    let journal = history.journal(record.version, "down");
+    let done = |index: usize, statement: &Statement| {
+        let step = journal.iter().find(|step| usize::try_from(step.ordinal) == Ok(index + 1));
+        step.is_some_and(|step| step.finished || (statement.standalone && statement.kind == "drop_index"))
+    };
+    let open = script.statements.iter().enumerate().filter(|(index, statement)| !done(*index, statement));
+    Script { statements: open.map(|(_, statement)| statement.clone()).collect(), ..script.clone() }
 }
 
 fn record_runs_stepwise(record: &Record) -> bool {

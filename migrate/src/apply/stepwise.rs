@@ -134,7 +134,11 @@ impl Journal<'_> {
             // Nobody but other schema changes queues behind a concurrent build, so it may wait long.
             let lock = if step.statement.kind.ends_with("_index") { left } else { self.patience.lock };
             self.patience.set_session(conn, lock.max(self.patience.lock)).await?;
-            execute(conn, step.script, step.statement).await?;
+            match execute(conn, step.script, step.statement).await {
+                // An earlier attempt dropped it and died before the journal.
+                Err(error) if step.begun_before && gone(step, &error) => {}
+                outcome => outcome?,
+            }
             if let Some(index) = &step.statement.concurrent_index {
                 self.valid(conn, step, index).await?;
             }
@@ -187,6 +191,10 @@ impl Journal<'_> {
             _ => Ok(()),
         }
     }
+}
+
+fn gone(step: &Step<'_>, error: &Error) -> bool {
+    step.statement.kind == "drop_index" && error.sqlstate() == Some("42704")
 }
 
 fn invalid(step: &Step<'_>, index: String) -> Error {

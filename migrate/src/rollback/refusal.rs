@@ -147,7 +147,8 @@ impl fmt::Display for Reason {
             }
             Self::Loss { losses, rows, accepted } => {
                 let places: Vec<String> = losses.iter().map(Loss::to_string).collect();
-                write!(f, "{rows} rows would be lost: {}", places.join(", "))?;
+                let noun = if *rows == 1 { "row" } else { "rows" };
+                write!(f, "{rows} {noun} would be lost: {}", places.join(", "))?;
                 match accepted {
                     Some(accepted) => write!(f, "; {accepted} were consented to"),
                     None => Ok(()),
@@ -158,7 +159,7 @@ impl fmt::Display for Reason {
                 write!(f, "its way back takes rows from `{table}`, which it did not when it was tried")
             }
             Self::DownLeaves { objects } => {
-                write!(f, "its way back leaves behind what it made: {}", objects.join(", "))
+                write!(f, "its way back leaves behind what it made: {}", first_few(objects))
             }
         }
     }
@@ -166,10 +167,20 @@ impl fmt::Display for Reason {
 
 fn dependents(f: &mut fmt::Formatter<'_>, later: &[(i64, Vec<String>)], server: Option<&str>) -> fmt::Result {
     let named: Vec<String> =
-        later.iter().map(|(version, objects)| format!("`{version}` ({})", objects.join(", "))).collect();
+        later.iter().map(|(version, objects)| format!("`{version}` ({})", first_few(objects))).collect();
     match (named.is_empty(), server) {
         (false, _) => write!(f, "later migrations depend on it: {}", named.join(", ")),
         (true, Some(server)) => write!(f, "other objects depend on it: {}", server.replace('\n', "; ")),
         (true, None) => f.write_str("other objects depend on it"),
+    }
+}
+
+/// The list as data is complete; a message names what a reader can take in.
+fn first_few(objects: &[String]) -> String {
+    const FEW: usize = 4;
+    let named = objects.iter().take(FEW).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match objects.len().saturating_sub(FEW) {
+        0 => named,
+        more => format!("{named} and {more} more"),
     }
 }
