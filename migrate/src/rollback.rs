@@ -5,7 +5,7 @@ mod loss;
 mod refusal;
 mod trial;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use sqlx::Connection;
@@ -25,6 +25,9 @@ use crate::session::{Author, Session, reset};
 use crate::set::{Digest, MigrationSet};
 use crate::sql::{Script, Statement};
 use crate::watch::{self, Seen};
+
+/// How long one statement of a trial may take when the revert is refused for another reason already.
+const BRIEF_TRIAL: Duration = Duration::from_secs(2);
 
 /// How to revert, and what is consented to.
 #[derive(Debug, Clone)]
@@ -187,15 +190,21 @@ impl Revert<'_> {
             // Nothing of it may stay; the first error is the one that matters.
             let _ = transaction.rollback().await;
         }
-        reset(conn).await?;
-        outcome
+        let clean = reset(conn).await;
+        outcome.and_then(|lost| clean.map(|()| lost))
     }
 
     async fn body(&self, conn: &mut PgConnection, standing: &[Reason]) -> Result<Vec<Loss>, Error> {
         let version = self.record.version;
         self.options.patience.set_local(conn).await?;
         let transaction = history::fence(conn, self.writer.token).await?;
+        if !standing.is_empty() {
+            // It will be refused anyway: clients must not wait for a long trial then.
+            let brief = Patience { statement: BRIEF_TRIAL, ..self.options.patience };
+            brief.set_local(conn).await?;
+        }
         let trial = trial::run(conn, self.record, self.history, &self.script).await?;
+        self.options.patience.set_local(conn).await?;
         let mut reasons = standing.to_vec();
         reasons.extend(trial.reasons);
         let free = reasons.is_empty() && !record_runs_stepwise(self.record);
@@ -237,8 +246,8 @@ impl Revert<'_> {
         let patience = &self.options.patience;
         let journal = Journal { version, direction: "down", writer: self.writer, patience };
         let ran = steps(conn, &journal, &full, attempts.left(), &|event| observer.observe(event)).await;
-        reset(conn).await?;
-        ran?;
+        let clean = reset(conn).await;
+        ran.and(clean)?;
         let mut transaction = conn.begin().await.map_err(doing("begin a transaction"))?;
         history::fence(&mut transaction, self.writer.token).await?;
         history::reverted(&mut transaction, self.writer, version, self.detail(lost)).await?;

@@ -39,8 +39,8 @@ pub(super) async fn attempt(
     let next =
         steps(conn, &journal, &migration.up, attempts.left(), &|event| run.observer.observe(event)).await;
     // What a file set for the session must not reach the verification, nor the next attempt.
-    reset(conn).await?;
-    next?;
+    let clean = reset(conn).await;
+    next.and(clean)?;
     verified(run, conn, migration).await?;
     let elapsed = i64::try_from(started.elapsed().as_nanos()).unwrap_or(i64::MAX);
     let mut transaction = conn.begin().await.map_err(doing("begin a transaction"))?;
@@ -236,6 +236,6 @@ async fn verified(run: &Run<'_>, conn: &mut PgConnection, migration: &Migration)
     let mut transaction = conn.begin().await.map_err(doing("begin a transaction"))?;
     run.patience.set_local(&mut transaction).await?;
     let outcome = verify::check(&mut transaction, &migration.verify).await;
-    transaction.rollback().await.map_err(doing("undo the verification"))?;
-    outcome
+    let undone = transaction.rollback().await.map_err(doing("undo the verification"));
+    outcome.and(undone)
 }

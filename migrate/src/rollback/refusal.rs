@@ -57,6 +57,8 @@ pub enum Reason {
         /// How many were consented to.
         accepted: Option<u64>,
     },
+    /// Trying the way back took too long, so what would be lost is not known yet.
+    NotMeasured,
     /// The way back does not run.
     DownFails(Box<SqlFailure>),
     /// The way back took rows from a table it had left alone when it was tried a moment before.
@@ -93,6 +95,9 @@ impl Reason {
                 Some(format!("revert `{newest}` first"))
             }
             Self::DownFails(failure) => failure.server_hint.clone(),
+            Self::NotMeasured => {
+                Some("settle the other reasons first: it is tried at leisure then".to_owned())
+            }
             _ => None,
         }
     }
@@ -154,6 +159,7 @@ impl fmt::Display for Reason {
                     None => Ok(()),
                 }
             }
+            Self::NotMeasured => f.write_str("trying its way back took too long to see what would be lost"),
             Self::DownFails(failure) => write!(f, "its way back does not run: {failure}"),
             Self::DownUnsteady { table } => {
                 write!(f, "its way back takes rows from `{table}`, which it did not when it was tried")
