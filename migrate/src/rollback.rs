@@ -95,7 +95,7 @@ async fn decide(
     seen: &Seen,
     observer: &dyn Observer,
 ) -> Result<Reverted, Error> {
-    let history = History::read(conn).await?;
+    let history = History::read(conn).await.map_err(Error::before_change)?;
     let token = claim(&history, options.token)?;
     let record = applied(&history, version).map_err(|reason| refused(version, vec![reason]))?;
     let writer = Writer { author: &options.author, token };
