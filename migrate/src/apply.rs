@@ -129,7 +129,7 @@ async fn pending_in_order(
     seen: &Seen,
     observer: &dyn Observer,
 ) -> Result<Applied, Error> {
-    let history = History::read(conn).await?;
+    let history = History::read(conn).await.map_err(Error::before_change)?;
     let drift: Vec<_> = drift::between(set, &history).into_iter().filter(drift::Drift::blocks).collect();
     if !drift.is_empty() {
         return Err(Error::Drift(drift));
@@ -167,7 +167,7 @@ async fn prepare(
     given: bool,
 ) -> Result<(), Error> {
     if history.fence.is_none() {
-        history::bootstrap(conn).await?;
+        history::bootstrap(conn).await.map_err(Error::before_change)?;
     }
     if given && history.fence.unwrap_or(0) < writer.token {
         history::fence(conn, writer.token).await?;

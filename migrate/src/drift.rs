@@ -19,6 +19,8 @@ pub enum DriftKind {
     Failed,
     /// A migration without a transaction stopped half-way; applying again goes on where it stopped.
     Unfinished,
+    /// A revert without a transaction stopped half-way; reverting again goes on where it stopped.
+    HalfReverted,
 }
 
 /// One disagreement.
@@ -75,6 +77,14 @@ fn applied(set: &MigrationSet, history: &History, version: i64) -> Option<Drift>
         );
     };
     let file = &migration.up.file;
+    let undone = history.journal(version, "down").into_iter().filter(|step| step.finished).count();
+    if undone > 0 {
+        return found(
+            DriftKind::HalfReverted,
+            format!("the revert of `{file}` stopped after {undone} statements"),
+            "revert it again: it goes on with the next statement",
+        );
+    }
     if row.success {
         return if migration.matches(&row.checksum) {
             None
@@ -95,6 +105,13 @@ fn applied(set: &MigrationSet, history: &History, version: i64) -> Option<Drift>
             DriftKind::Failed,
             format!("`{file}` is recorded as failed by another tool"),
             "look what it left behind, mend it by hand and delete its row from `_sqlx_migrations`",
+        );
+    }
+    if !migration.no_transaction {
+        return found(
+            DriftKind::Edited,
+            format!("`{file}` stopped half-way and lost its `-- no-transaction`"),
+            "bring the line back: the statements that ran cannot be taken into a transaction",
         );
     }
     let done: Vec<_> = history.journal(version, "up").into_iter().filter(|step| step.finished).collect();

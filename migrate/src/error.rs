@@ -99,6 +99,15 @@ pub enum Error {
     /// The server does not count deleted rows, so a loss could go unseen.
     #[error("the server does not count changed rows (`track_counts` is off), so a loss could go unseen")]
     NotCounting,
+    /// The history cannot be read or made; nothing was changed.
+    #[error("cannot {doing}")]
+    Unready {
+        /// What was tried.
+        doing: &'static str,
+        /// Why.
+        #[source]
+        source: sqlx::Error,
+    },
     /// A query of the runner itself failed.
     #[error("cannot {doing}")]
     Database {
@@ -121,7 +130,8 @@ impl Error {
             | Self::Drift(_)
             | Self::UnknownVersion(_)
             | Self::Refused(_)
-            | Self::NotCounting => Kind::Refused,
+            | Self::NotCounting
+            | Self::Unready { .. } => Kind::Refused,
             Self::FenceLost { .. } => Kind::FenceLost,
             _ => Kind::Failed,
         }
@@ -150,8 +160,19 @@ impl Error {
             Self::TransactionEnded { .. } => {
                 Some("begin the file with `-- no-transaction` if it must end transactions".to_owned())
             }
+            Self::Database { .. } | Self::Unready { .. } if self.sqlstate() == Some("42501") => {
+                Some("connect as the role that owns the database and its tables".to_owned())
+            }
             Self::NotCounting => Some("turn `track_counts` on, as it is by default".to_owned()),
             _ => None,
+        }
+    }
+
+    /// The same error, met before anything was changed.
+    pub(crate) fn before_change(self) -> Self {
+        match self {
+            Self::Database { doing, source } => Self::Unready { doing, source },
+            other => other,
         }
     }
 
@@ -159,7 +180,7 @@ impl Error {
     pub(crate) fn sqlstate(&self) -> Option<&str> {
         match self {
             Self::Statement(failure) | Self::Verify(failure) => failure.sqlstate.as_deref(),
-            Self::Database { source, .. } | Self::Connect { source, .. } => {
+            Self::Database { source, .. } | Self::Unready { source, .. } | Self::Connect { source, .. } => {
                 source.as_database_error()?.try_downcast_ref::<PgDatabaseError>().map(PgDatabaseError::code)
             }
             _ => None,

@@ -35,6 +35,7 @@ pub(crate) struct Record {
     pub(crate) created: Vec<String>,
     pub(crate) altered: Vec<String>,
     pub(crate) started_at: DateTime<Utc>,
+    pub(crate) finished: bool,
     pub(crate) reverted_at: Option<DateTime<Utc>>,
 }
 
@@ -100,7 +101,10 @@ impl History {
     /// A migration of ours that runs without a transaction and did not finish.
     pub(crate) fn unfinished(&self, version: i64) -> bool {
         self.rows.get(&version).is_some_and(|row| !row.success)
-            && self.records.get(&version).is_some_and(|record| record.reverted_at.is_none())
+            && self
+                .records
+                .get(&version)
+                .is_some_and(|record| !record.finished && record.reverted_at.is_none())
     }
 }
 
@@ -116,7 +120,8 @@ async fn rows(conn: &mut PgConnection) -> Result<BTreeMap<i64, Row>, Error> {
 
 async fn records(conn: &mut PgConnection) -> Result<BTreeMap<i64, Record>, Error> {
     let records: Vec<Record> = sqlx::query_as(
-        "SELECT version, name, down_sql, down_digest, irreversible, created, altered, started_at, reverted_at
+        "SELECT version, name, down_sql, down_digest, irreversible, created, altered, started_at,
+                applied_at IS NOT NULL AS finished, reverted_at
          FROM crmctl.migration ORDER BY version",
     )
     .fetch_all(conn)

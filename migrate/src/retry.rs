@@ -52,8 +52,9 @@ impl Patience {
 
     async fn set(&self, conn: &mut PgConnection, lock: Duration, local: bool) -> Result<(), Error> {
         sqlx::query("SELECT set_config('lock_timeout', $1, $3), set_config('statement_timeout', $2, $3)")
-            .bind(millis(lock).to_string())
-            .bind(millis(self.statement).to_string())
+            // Zero would mean no limit at all.
+            .bind(millis(lock).max(1).to_string())
+            .bind(millis(self.statement).max(1).to_string())
             .bind(local)
             .execute(conn)
             .await

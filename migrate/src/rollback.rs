@@ -5,7 +5,7 @@ mod loss;
 mod refusal;
 mod trial;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use sqlx::Connection;
@@ -25,6 +25,9 @@ use crate::session::{Author, Session, reset};
 use crate::set::{Digest, MigrationSet};
 use crate::sql::{Script, Statement};
 use crate::watch::{self, Seen};
+
+/// How long one statement of a trial may take when the revert is refused for another reason already.
+const BRIEF_TRIAL: Duration = Duration::from_secs(2);
 
 /// How to revert, and what is consented to.
 #[derive(Debug, Clone)]
@@ -92,7 +95,7 @@ async fn decide(
     seen: &Seen,
     observer: &dyn Observer,
 ) -> Result<Reverted, Error> {
-    let history = History::read(conn).await?;
+    let history = History::read(conn).await.map_err(Error::before_change)?;
     let token = claim(&history, options.token)?;
     let record = applied(&history, version).map_err(|reason| refused(version, vec![reason]))?;
     let writer = Writer { author: &options.author, token };
@@ -145,15 +148,17 @@ fn standing(set: &MigrationSet, record: &Record, options: &RollbackOptions) -> V
     reasons
 }
 
-/// The stored way back, without what an interrupted revert has done already.
+/// The stored way back, without what an interrupted revert has done already. A concurrent drop that was begun
+/// may be done as well: it takes no row with it and is left out of the trial.
 fn way_back(record: &Record, history: &History) -> Script {
     let script = Script::parse(format!("stored down of {}", record.version), record.down_sql.clone());
-    let done = history.journal(record.version, "down");
-    let finished =
-        |index: usize| done.iter().any(|s| s.finished && usize::try_from(s.ordinal) == Ok(index + 1));
-    let statements: Vec<Statement> =
-        script.statements.iter().enumerate().filter(|(i, _)| !finished(*i)).map(|(_, s)| s.clone()).collect();
-    Script { statements, ..script }
+    let journal = history.journal(record.version, "down");
+    let done = |index: usize, statement: &Statement| {
+        let step = journal.iter().find(|step| usize::try_from(step.ordinal) == Ok(index + 1));
+        step.is_some_and(|step| step.finished || (statement.standalone && statement.kind == "drop_index"))
+    };
+    let open = script.statements.iter().enumerate().filter(|(index, statement)| !done(*index, statement));
+    Script { statements: open.map(|(_, statement)| statement.clone()).collect(), ..script.clone() }
 }
 
 fn record_runs_stepwise(record: &Record) -> bool {
@@ -185,15 +190,21 @@ impl Revert<'_> {
             // Nothing of it may stay; the first error is the one that matters.
             let _ = transaction.rollback().await;
         }
-        reset(conn).await?;
-        outcome
+        let clean = reset(conn).await;
+        outcome.and_then(|lost| clean.map(|()| lost))
     }
 
     async fn body(&self, conn: &mut PgConnection, standing: &[Reason]) -> Result<Vec<Loss>, Error> {
         let version = self.record.version;
         self.options.patience.set_local(conn).await?;
         let transaction = history::fence(conn, self.writer.token).await?;
+        if !standing.is_empty() {
+            // It will be refused anyway: clients must not wait for a long trial then.
+            let brief = Patience { statement: BRIEF_TRIAL, ..self.options.patience };
+            brief.set_local(conn).await?;
+        }
         let trial = trial::run(conn, self.record, self.history, &self.script).await?;
+        self.options.patience.set_local(conn).await?;
         let mut reasons = standing.to_vec();
         reasons.extend(trial.reasons);
         let free = reasons.is_empty() && !record_runs_stepwise(self.record);
@@ -235,8 +246,8 @@ impl Revert<'_> {
         let patience = &self.options.patience;
         let journal = Journal { version, direction: "down", writer: self.writer, patience };
         let ran = steps(conn, &journal, &full, attempts.left(), &|event| observer.observe(event)).await;
-        reset(conn).await?;
-        ran?;
+        let clean = reset(conn).await;
+        ran.and(clean)?;
         let mut transaction = conn.begin().await.map_err(doing("begin a transaction"))?;
         history::fence(&mut transaction, self.writer.token).await?;
         history::reverted(&mut transaction, self.writer, version, self.detail(lost)).await?;

@@ -1,5 +1,7 @@
 //! A working session: connected, alone under the migration lock, watched. It always gives the lock back.
 
+use std::time::Duration;
+
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
@@ -8,6 +10,9 @@ use crate::error::{Error, doing};
 use crate::events::Observer;
 use crate::lock;
 use crate::retry::Patience;
+
+/// A server that does not answer notices by itself that we are gone, and frees the lock.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Who is responsible for a change, as the history records it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,9 +48,14 @@ impl Session {
 
     /// Gives the lock back and leaves.
     pub(crate) async fn close(mut self) {
-        lock::release(&mut self.conn).await;
-        if let Err(error) = self.conn.close().await {
-            tracing::debug!(%error, "the session did not close in order");
+        let leave = async {
+            lock::release(&mut self.conn).await;
+            self.conn.close().await
+        };
+        match tokio::time::timeout(LEAVE_TIMEOUT, leave).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the session did not close in order"),
+            Err(_) => tracing::debug!("the server did not answer when the session closed"),
         }
     }
 }

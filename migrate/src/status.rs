@@ -59,7 +59,7 @@ pub struct Status {
 /// When the database cannot be reached or read.
 pub async fn status(database: &Database, set: &MigrationSet) -> Result<Status, Error> {
     let mut conn = database.connect_read_only().await?;
-    let history = History::read(&mut conn).await?;
+    let history = History::read(&mut conn).await.map_err(Error::before_change)?;
     // The answer is complete: a connection that does not close in order takes nothing from it.
     let _ = conn.close().await;
     Ok(of(set, &history))

@@ -39,8 +39,8 @@ pub(super) async fn attempt(
     let next =
         steps(conn, &journal, &migration.up, attempts.left(), &|event| run.observer.observe(event)).await;
     // What a file set for the session must not reach the verification, nor the next attempt.
-    reset(conn).await?;
-    next?;
+    let clean = reset(conn).await;
+    next.and(clean)?;
     verified(run, conn, migration).await?;
     let elapsed = i64::try_from(started.elapsed().as_nanos()).unwrap_or(i64::MAX);
     let mut transaction = conn.begin().await.map_err(doing("begin a transaction"))?;
@@ -134,7 +134,11 @@ impl Journal<'_> {
             // Nobody but other schema changes queues behind a concurrent build, so it may wait long.
             let lock = if step.statement.kind.ends_with("_index") { left } else { self.patience.lock };
             self.patience.set_session(conn, lock.max(self.patience.lock)).await?;
-            execute(conn, step.script, step.statement).await?;
+            match execute(conn, step.script, step.statement).await {
+                // An earlier attempt dropped it and died before the journal.
+                Err(error) if step.begun_before && gone(step, &error) => {}
+                outcome => outcome?,
+            }
             if let Some(index) = &step.statement.concurrent_index {
                 self.valid(conn, step, index).await?;
             }
@@ -189,6 +193,10 @@ impl Journal<'_> {
     }
 }
 
+fn gone(step: &Step<'_>, error: &Error) -> bool {
+    step.statement.kind == "drop_index" && error.sqlstate() == Some("42704")
+}
+
 fn invalid(step: &Step<'_>, index: String) -> Error {
     Error::InvalidIndex { index, file: step.script.file.clone(), line: step.statement.line }
 }
@@ -228,6 +236,6 @@ async fn verified(run: &Run<'_>, conn: &mut PgConnection, migration: &Migration)
     let mut transaction = conn.begin().await.map_err(doing("begin a transaction"))?;
     run.patience.set_local(&mut transaction).await?;
     let outcome = verify::check(&mut transaction, &migration.verify).await;
-    transaction.rollback().await.map_err(doing("undo the verification"))?;
-    outcome
+    let undone = transaction.rollback().await.map_err(doing("undo the verification"));
+    outcome.and(undone)
 }

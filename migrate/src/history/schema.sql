@@ -11,7 +11,7 @@ CREATE TABLE IF NOT EXISTS public._sqlx_migrations (
     execution_time BIGINT NOT NULL
 );
 
-CREATE SCHEMA crmctl;
+CREATE SCHEMA IF NOT EXISTS crmctl;
 COMMENT ON SCHEMA crmctl IS 'History of this database''s migrations, format 1. Written by crmctl alone.';
 
 CREATE TABLE crmctl.fence (

@@ -57,6 +57,8 @@ pub enum Reason {
         /// How many were consented to.
         accepted: Option<u64>,
     },
+    /// Trying the way back took too long, so what would be lost is not known yet.
+    NotMeasured,
     /// The way back does not run.
     DownFails(Box<SqlFailure>),
     /// The way back took rows from a table it had left alone when it was tried a moment before.
@@ -93,6 +95,9 @@ impl Reason {
                 Some(format!("revert `{newest}` first"))
             }
             Self::DownFails(failure) => failure.server_hint.clone(),
+            Self::NotMeasured => {
+                Some("settle the other reasons first: it is tried at leisure then".to_owned())
+            }
             _ => None,
         }
     }
@@ -147,18 +152,20 @@ impl fmt::Display for Reason {
             }
             Self::Loss { losses, rows, accepted } => {
                 let places: Vec<String> = losses.iter().map(Loss::to_string).collect();
-                write!(f, "{rows} rows would be lost: {}", places.join(", "))?;
+                let noun = if *rows == 1 { "row" } else { "rows" };
+                write!(f, "{rows} {noun} would be lost: {}", places.join(", "))?;
                 match accepted {
                     Some(accepted) => write!(f, "; {accepted} were consented to"),
                     None => Ok(()),
                 }
             }
+            Self::NotMeasured => f.write_str("trying its way back took too long to see what would be lost"),
             Self::DownFails(failure) => write!(f, "its way back does not run: {failure}"),
             Self::DownUnsteady { table } => {
                 write!(f, "its way back takes rows from `{table}`, which it did not when it was tried")
             }
             Self::DownLeaves { objects } => {
-                write!(f, "its way back leaves behind what it made: {}", objects.join(", "))
+                write!(f, "its way back leaves behind what it made: {}", first_few(objects))
             }
         }
     }
@@ -166,10 +173,20 @@ impl fmt::Display for Reason {
 
 fn dependents(f: &mut fmt::Formatter<'_>, later: &[(i64, Vec<String>)], server: Option<&str>) -> fmt::Result {
     let named: Vec<String> =
-        later.iter().map(|(version, objects)| format!("`{version}` ({})", objects.join(", "))).collect();
+        later.iter().map(|(version, objects)| format!("`{version}` ({})", first_few(objects))).collect();
     match (named.is_empty(), server) {
         (false, _) => write!(f, "later migrations depend on it: {}", named.join(", ")),
         (true, Some(server)) => write!(f, "other objects depend on it: {}", server.replace('\n', "; ")),
         (true, None) => f.write_str("other objects depend on it"),
+    }
+}
+
+/// The list as data is complete; a message names what a reader can take in.
+fn first_few(objects: &[String]) -> String {
+    const FEW: usize = 4;
+    let named = objects.iter().take(FEW).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match objects.len().saturating_sub(FEW) {
+        0 => named,
+        more => format!("{named} and {more} more"),
     }
 }

@@ -36,6 +36,9 @@ pub(super) async fn run(
         }
         Err(failure) => failure,
     };
+    if failure.sqlstate.as_deref() == Some("57014") {
+        return Ok(Trial { reasons: vec![Reason::NotMeasured], changes: Changes::default() });
+    }
     if failure.sqlstate.as_deref() != Some("2BP01") {
         return Ok(Trial { reasons: vec![Reason::DownFails(failure)], changes: Changes::default() });
     }

@@ -1,6 +1,7 @@
 //! The promises of `migrate`, each on a database of its own on a real server.
 #![expect(clippy::unwrap_used, reason = "a test that meets the unexpected must fail on the spot")]
 
+mod crash;
 mod files;
 mod harness;
 mod lifecycle;

@@ -218,3 +218,13 @@ async fn a_database_that_is_not_there_is_refused_without_its_address() {
     let error = migrate::Database::new(&secrecy::SecretString::from("hunter2"), "run").unwrap_err();
     assert!(!format!("{error:?}").contains("hunter2"));
 }
+
+#[tokio::test]
+async fn a_role_without_the_rights_is_refused_with_the_way_out() {
+    let world = World::new().await;
+    world.table("001_leads", "leads");
+    world.sql("REVOKE CREATE ON SCHEMA public FROM pg_database_owner").await;
+    let error = refused(&world, &apply_options(), Kind::Refused).await;
+    assert!(matches!(error, Error::Unready { .. }), "{error}");
+    assert!(error.hint().unwrap().contains("the role that owns the database"));
+}

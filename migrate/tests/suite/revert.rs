@@ -214,6 +214,15 @@ async fn a_way_back_that_does_not_run_is_refused_with_its_line() {
 }
 
 #[tokio::test]
+async fn a_long_trial_is_cut_short_when_the_revert_is_refused_anyway() {
+    let down = "DO $$ BEGIN PERFORM pg_sleep(20); END $$;\nDROP TABLE notes;";
+    let world = leads_and("002_notes", "CREATE TABLE notes (x int);", down).await;
+    let serving = RollbackOptions { serving_needs: vec!["abc".into()], ..rollback_options() };
+    let refused = refusal(&world, 2, &serving).await;
+    assert!(matches!(refused.reasons[..], [Reason::Serving { .. }, Reason::NotMeasured]), "{refused}");
+}
+
+#[tokio::test]
 async fn a_migration_in_an_older_place_may_be_reverted_when_nothing_stands_on_it() {
     let world = World::new().await;
     world.table("016_notes", "notes").table("017_calls", "calls").table("018_meta", "meta");

@@ -172,3 +172,51 @@ async fn a_concurrent_build_outlives_an_old_transaction() {
     let (applied, ()) = tokio::join!(apply, end);
     assert_eq!(applied.unwrap().latest, Some(2));
 }
+
+#[tokio::test]
+async fn a_revert_that_stopped_is_told_and_goes_on_where_it_stopped() {
+    let world = World::new().await;
+    world.table("001_leads", "leads");
+    world.migration(
+        "002_index",
+        "-- no-transaction\nCREATE INDEX CONCURRENTLY i ON leads (note);\nCREATE INDEX CONCURRENTLY j ON leads (id);",
+        "-- no-transaction\nDROP INDEX CONCURRENTLY i;\nDROP INDEX CONCURRENTLY j;",
+        "SELECT 1;",
+    );
+    world.apply().await.unwrap();
+    // As a run leaves it that dies after the first drop, and within the second before its journal.
+    world
+        .sql(
+            "DROP INDEX i, j;
+             INSERT INTO crmctl.migration_step (version, direction, ordinal, digest, finished_at)
+             VALUES (2, 'down', 1, '', now()), (2, 'down', 2, '', NULL)",
+        )
+        .await;
+    let Err(Error::Drift(drift)) = world.apply().await else {
+        panic!("half a revert is no ground to build on")
+    };
+    assert_eq!(drift[0].kind, DriftKind::HalfReverted);
+    world.rollback(2, &rollback_options()).await.unwrap();
+    assert_eq!(world.value("SELECT to_regclass('j')::text").await, None);
+    assert_eq!(world.apply().await.unwrap().latest, Some(2));
+}
+
+#[tokio::test]
+async fn a_stopped_migration_cannot_be_turned_into_one_with_a_transaction() {
+    let world = World::new().await;
+    tripping(&world).await;
+    world.apply().await.unwrap_err();
+    world.file("002_unique.up.sql", "INSERT INTO leads VALUES (5, 'e');");
+    let Err(Error::Drift(drift)) = world.apply().await else { panic!("the first statement would run twice") };
+    assert_eq!(drift[0].kind, DriftKind::Edited);
+}
+
+#[tokio::test]
+async fn a_stopped_migration_can_be_taken_back() {
+    let world = World::new().await;
+    tripping(&world).await;
+    world.apply().await.unwrap_err();
+    world.rollback(2, &rollback_options()).await.unwrap();
+    assert!(world.status().await.drift.is_empty());
+    assert_eq!(world.value("SELECT to_regclass('leads_note')::text").await, None);
+}
