@@ -11,7 +11,7 @@ use crate::kind::Attempt;
 use crate::outcome::{CheckOutcome, Outcome, presentable};
 use crate::poll::poll;
 use crate::scene::Scene;
-use crate::suite::{Check, Suite};
+use crate::suite::Suite;
 
 /// How many checks run at the same time.
 const PARALLEL: usize = 16;
@@ -94,17 +94,11 @@ async fn run_one(suite: &Suite, at: usize, blocker: Option<String>, scene: &Scen
         started_at,
         duration,
         attempts,
-        detail: (!seen.details.is_empty()).then(|| details(check, seen.details, attempts, scene)),
+        detail: (!seen.details.is_empty())
+            .then(|| seen.details.into_iter().map(show).collect::<Vec<_>>().join("\n")),
     };
     tracing::debug!(outcome = outcome.outcome.as_str(), attempts, "check finished");
     outcome
-}
-
-fn details(check: &Check, mut details: Vec<String>, attempts: u32, scene: &Scene<'_>) -> String {
-    if check.until.is_some() {
-        details.push(format!("tried {attempts} times"));
-    }
-    details.iter().map(|detail| presentable(detail, &scene.redactor)).collect::<Vec<_>>().join("\n")
 }
 
 /// An attempt as the parts of an outcome.
