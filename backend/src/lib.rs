@@ -3,10 +3,13 @@
 
 mod app;
 mod auth;
+pub mod command;
 mod database;
 mod envelope;
 mod error;
 mod extract;
+#[cfg(feature = "faults")]
+mod faults;
 mod jobs;
 mod lifecycle;
 mod meter;
@@ -16,6 +19,7 @@ mod redis_door;
 mod routes;
 mod schema_versions;
 pub mod seed;
+pub mod serve;
 pub mod settings;
 mod state;
 mod tenant;
