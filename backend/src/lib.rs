@@ -10,7 +10,7 @@ mod error;
 mod extract;
 #[cfg(feature = "faults")]
 mod faults;
-mod jobs;
+pub mod jobs;
 mod lifecycle;
 mod meter;
 pub mod password;
@@ -25,5 +25,6 @@ mod state;
 mod tenant;
 
 pub use app::{app, document, permissions};
+pub use database::Database;
 pub use lifecycle::{Lifecycle, Stage};
 pub use state::AppState;
