@@ -108,7 +108,8 @@ pub(crate) async fn rotate(database: &Database, shown: &str) -> Result<(Caller, 
     .await?;
     let known = known.ok_or_else(ApiError::unauthorized)?;
     let now = Utc::now();
-    if known.session_revoked_at.is_some() || known.session_expires_at <= now || known.token_expires_at <= now {
+    if known.session_revoked_at.is_some() || known.session_expires_at <= now || known.token_expires_at <= now
+    {
         return Err(ApiError::unauthorized());
     }
     let mut transaction = Transaction::inside(database, known.tenant_id).await?;
@@ -147,7 +148,11 @@ async fn account(transaction: &mut Transaction, known: &Known) -> Result<Option<
 }
 
 /// Marks the token used and stores the next; false when somebody was first.
-async fn replace(transaction: &mut Transaction, known: &Known, next: &RefreshToken) -> Result<bool, ApiError> {
+async fn replace(
+    transaction: &mut Transaction,
+    known: &Known,
+    next: &RefreshToken,
+) -> Result<bool, ApiError> {
     let inserted = sqlx::query(
         "WITH used AS (
            UPDATE refresh_tokens SET used_at = now(), replaced_by = $3

@@ -48,7 +48,10 @@ impl Throttle {
         let digest = hex::encode(&Sha256::digest(login.as_bytes())[..16]);
         Attempt {
             account: Counter { name: format!("account:{digest}"), limit: self.settings.per_account },
-            address: Counter { name: format!("address:{}", block(address)), limit: self.settings.per_address },
+            address: Counter {
+                name: format!("address:{}", block(address)),
+                limit: self.settings.per_address,
+            },
         }
     }
 

@@ -31,8 +31,9 @@ impl Job for Cleanup {
 
     async fn run(&self, context: &JobContext) -> Result<(), JobError> {
         let database = context.database();
-        let tenants: Vec<i32> =
-            sqlx::query_scalar("SELECT id FROM crm_tenant_list()").fetch_all(database.outside_tenants()).await?;
+        let tenants: Vec<i32> = sqlx::query_scalar("SELECT id FROM crm_tenant_list()")
+            .fetch_all(database.outside_tenants())
+            .await?;
         let has_notifications: bool = sqlx::query_scalar("SELECT to_regclass('notifications') IS NOT NULL")
             .fetch_one(database.outside_tenants())
             .await?;

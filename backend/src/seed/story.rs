@@ -140,14 +140,14 @@ fn lead(dice: &mut Dice, scene: &Scene, created_at: DateTime<Utc>, phones: &mut 
     let last_name = (*dice.pick(LAST_NAMES)).to_owned();
     let phone = phone(dice, phones);
     let email = dice.chance(78).then(|| mail(dice, &first_name, &last_name));
-    let (source, lead_source) = *dice.weighted(&[
+    let (source, lead_source) = dice.weighted(&[
         (("meta_lead_form", "META_ADS"), 78),
         (("whatsapp", "ORGANIC"), 10),
         (("manual", "REFERRAL"), 8),
         (("web", "WEBSITE"), 4),
     ]);
     let campaign = (lead_source == "META_ADS").then(|| dice.weighted(CAMPAIGNS));
-    let status = *dice.weighted(if created_at >= scene.today() { FUNNEL_TODAY } else { FUNNEL });
+    let status = dice.weighted(if created_at >= scene.today() { FUNNEL_TODAY } else { FUNNEL });
     let span = (scene.now - created_at).min(Duration::days(14));
     let owners = owners(dice, scene, created_at, span, status);
     let steps = steps(scene, created_at, span, status, owners.last());
@@ -318,7 +318,7 @@ fn stranger(dice: &mut Dice, scene: &Scene, phones: &mut HashSet<String>) -> Con
 
 fn phone(dice: &mut Dice, taken: &mut HashSet<String>) -> String {
     loop {
-        let (prefix, digits) = *dice.weighted(PHONES);
+        let (prefix, digits) = dice.weighted(PHONES);
         let number = format!("{prefix}{}", dice.digits(digits));
         if taken.insert(number.clone()) {
             return number;

@@ -49,7 +49,8 @@ impl Local {
         }
         counts.retain(|_, (_, since)| since.elapsed() < self.window);
         if counts.len() >= MOST
-            && let Some(oldest) = counts.iter().min_by_key(|(_, (_, since))| *since).map(|(name, _)| name.clone())
+            && let Some(oldest) =
+                counts.iter().min_by_key(|(_, (_, since))| *since).map(|(name, _)| name.clone())
         {
             counts.remove(&oldest);
         }

@@ -48,5 +48,7 @@ pub(super) async fn count(redis: &Redis, counter: &Counter, window: Duration) ->
 /// Ends the window at once.
 pub(super) async fn forget(redis: &Redis, counter: &Counter) -> Result<(), Away> {
     let key = key(counter);
-    redis.ask(async |connection: &mut _| redis::cmd("DEL").arg(&key).query_async::<()>(connection).await).await
+    redis
+        .ask(async |connection: &mut _| redis::cmd("DEL").arg(&key).query_async::<()>(connection).await)
+        .await
 }

@@ -97,7 +97,8 @@ impl SchedulerHealth {
 
     /// What is known while the database is away.
     pub(crate) fn unknown<'a>(jobs: impl Iterator<Item = &'a dyn Job>) -> Self {
-        let task = |job: &dyn Job| TaskHealth { id: job.name(), last_success: None, next_run: None, late: false };
+        let task =
+            |job: &dyn Job| TaskHealth { id: job.name(), last_success: None, next_run: None, late: false };
         Self { status: SchedulerStatus::Error, running: false, tasks: jobs.map(task).collect() }
     }
 }

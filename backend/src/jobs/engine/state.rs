@@ -66,11 +66,7 @@ pub(crate) async fn tasks<'c>(
 }
 
 /// Sets the flag; setting it to what it is changes nothing.
-pub(crate) async fn set(
-    db: Metered<&mut PgConnection>,
-    running: bool,
-    by: Uuid,
-) -> Result<(), sqlx::Error> {
+pub(crate) async fn set(db: Metered<&mut PgConnection>, running: bool, by: Uuid) -> Result<(), sqlx::Error> {
     sqlx::query(
         "UPDATE scheduler_state SET running = $1, changed_at = now(), changed_by = $2 WHERE running <> $1",
     )

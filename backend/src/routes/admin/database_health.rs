@@ -64,9 +64,7 @@ pub(crate) async fn health(
     let answer = database.ping(LIMIT).await;
     // With the database away nobody can say whether the account may still see more: then less is shown.
     let figures = match answer {
-        Ok(latency) if may_see_figures(database, identity).await? => {
-            Some(figures(database, latency).await)
-        }
+        Ok(latency) if may_see_figures(database, identity).await? => Some(figures(database, latency).await),
         _ => None,
     };
     let (code, status) = match answer {

@@ -143,7 +143,9 @@ impl LoginRequest {
         match self.password.as_deref() {
             None => refuse("password", "is missing"),
             Some("") => refuse("password", "is empty"),
-            Some(password) if password.len() > crate::password::MAX_BYTES => refuse("password", "is too long"),
+            Some(password) if password.len() > crate::password::MAX_BYTES => {
+                refuse("password", "is too long")
+            }
             Some(_) => {}
         }
         match (email, self.password) {

@@ -18,5 +18,12 @@ pub(crate) async fn me(mut tenant: Tenant) -> Result<Json<User>, ApiError> {
     .fetch_one(tenant.db())
     .await?;
     let names = Names { first, last };
-    Ok(Json(User { id: caller.user_id, email, role: caller.role, tenant_id: caller.tenant_id, names, locale }))
+    Ok(Json(User {
+        id: caller.user_id,
+        email,
+        role: caller.role,
+        tenant_id: caller.tenant_id,
+        names,
+        locale,
+    }))
 }
