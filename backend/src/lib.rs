@@ -3,18 +3,28 @@
 
 mod app;
 mod auth;
+pub mod command;
 mod database;
 mod envelope;
 mod error;
 mod extract;
+#[cfg(feature = "faults")]
+mod faults;
+pub mod jobs;
+mod lifecycle;
 mod meter;
 pub mod password;
 pub mod policy;
+mod redis_door;
 mod routes;
+mod schema_versions;
 pub mod seed;
+pub mod serve;
 pub mod settings;
 mod state;
 mod tenant;
 
 pub use app::{app, document, permissions};
+pub use database::Database;
+pub use lifecycle::{Lifecycle, Stage};
 pub use state::AppState;

@@ -20,8 +20,7 @@ const COMMON: &str = include_str!("password/common.txt");
 
 /// A valid hash, of the same cost as every other, that no password is known for. Verifying against it
 /// makes an unknown account as slow as a wrong password.
-pub const UNKNOWN_ACCOUNT_HASH: &str =
-    "@DUMMY@";
+pub const UNKNOWN_ACCOUNT_HASH: &str = "@DUMMY@";
 
 /// Why a password cannot be hashed or is not accepted.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -80,7 +79,8 @@ pub fn check_strength(password: &str) -> Result<(), PasswordError> {
 }
 
 fn hasher() -> Argon2<'static> {
-    let params = Params::new(MEMORY_KIB, ITERATIONS, LANES, None).expect("the constants are within the bounds of Argon2");
+    let params = Params::new(MEMORY_KIB, ITERATIONS, LANES, None)
+        .expect("the constants are within the bounds of Argon2");
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 

@@ -119,8 +119,12 @@ impl SeedError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::WeakPassword(_) => "set `SMOKE_PASSWORD` to a longer one; weak ones are for the environment `local`",
-            Self::ForeignTenant { .. } | Self::ForeignAccount { .. } => "seed a database that has no data of its own",
+            Self::WeakPassword(_) => {
+                "set `SMOKE_PASSWORD` to a longer one; weak ones are for the environment `local`"
+            }
+            Self::ForeignTenant { .. } | Self::ForeignAccount { .. } => {
+                "seed a database that has no data of its own"
+            }
             Self::WrongRole { .. } => "run the seed with the migrator's DSN",
             Self::Database(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => {
                 "apply the migrations first"
@@ -208,24 +212,32 @@ async fn fill(
     let story = story::tell(&mut dice, &scene);
     let notices = notices::raise(&mut dice, &scene, &story);
     // Reverting 016 leaves a database without notifications, and the rest of the seed fits it.
-    let bell: bool = sqlx::query_scalar("SELECT to_regclass('notifications') IS NOT NULL").fetch_one(&mut *db).await?;
+    let bell: bool =
+        sqlx::query_scalar("SELECT to_regclass('notifications') IS NOT NULL").fetch_one(&mut *db).await?;
     let rule = dice.id(scene.now);
     Ok(tables::write(db, &scene, &story, bell.then_some(&notices), rule).await?)
 }
 
-async fn people_of(db: &mut PgConnection, tenant_id: i32, roles: &[&str]) -> Result<Vec<Person>, sqlx::Error> {
-    let rows: Vec<(Uuid, String)> =
-        sqlx::query_as("SELECT id, first_name FROM users WHERE tenant_id = $1 AND role = ANY($2) ORDER BY email")
-            .bind(tenant_id)
-            .bind(roles)
-            .fetch_all(db)
-            .await?;
+async fn people_of(
+    db: &mut PgConnection,
+    tenant_id: i32,
+    roles: &[&str],
+) -> Result<Vec<Person>, sqlx::Error> {
+    let rows: Vec<(Uuid, String)> = sqlx::query_as(
+        "SELECT id, first_name FROM users WHERE tenant_id = $1 AND role = ANY($2) ORDER BY email",
+    )
+    .bind(tenant_id)
+    .bind(roles)
+    .fetch_all(db)
+    .await?;
     Ok(rows.into_iter().map(|(id, name)| Person { id, name }).collect())
 }
 
 /// Leaves ids and statistics as if the rows had come one by one.
 async fn tidy(db: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query("SELECT setval(pg_get_serial_sequence('tenants', 'id'), (SELECT max(id) FROM tenants))").execute(&mut *db).await?;
+    sqlx::query("SELECT setval(pg_get_serial_sequence('tenants', 'id'), (SELECT max(id) FROM tenants))")
+        .execute(&mut *db)
+        .await?;
     sqlx::query("ANALYZE tenants, users, leads, conversations, messages, assignment_log, lead_status_history, lead_counts")
         .execute(&mut *db)
         .await?;

@@ -49,8 +49,19 @@ pub struct RedisSettings {
     pub password: Option<SecretString>,
 }
 
+/// How many logins may fail inside one window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ThrottleSettings {
+    /// Failures of one account (`LOGIN_FAILURES_PER_ACCOUNT`).
+    pub per_account: u32,
+    /// Failures from one address (`LOGIN_FAILURES_PER_ADDRESS`).
+    pub per_address: u32,
+    /// Length of the window, from its first failure (`LOGIN_WINDOW_SECONDS`).
+    pub window: Duration,
+}
+
 /// What is switched on (`ENABLE_*`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct Features {
     /// Notifications are produced and shown.
     pub notifications: bool,
@@ -83,6 +94,8 @@ pub struct Settings {
     pub jwt_secret: SecretString,
     /// Key that still verifies tokens during a rotation (`JWT_SECRET_PREVIOUS`).
     pub jwt_secret_previous: Option<SecretString>,
+    /// How often a login may fail.
+    pub throttle: ThrottleSettings,
     /// Token of other programs (`MACHINE_TOKEN`).
     pub machine_token: Option<SecretString>,
     /// How long a draining server keeps answering (`DRAIN_SECONDS`).
@@ -127,6 +140,7 @@ impl Settings {
         let database_connections = from.within("POSTGRES_MAX_CONNECTIONS", 10, 1..=500);
         let redis = redis(from);
         let jwt_secret_previous = from.optional("JWT_SECRET_PREVIOUS", secret::signing_key);
+        let throttle = throttle(from);
         let machine_token = from.optional("MACHINE_TOKEN", secret::signing_key);
         let body_limit = from.within("BODY_LIMIT_BYTES", 1024 * 1024, 1024..=64 * 1024 * 1024);
         let cors_origins = address::origins(from);
@@ -144,6 +158,7 @@ impl Settings {
             redis,
             jwt_secret: jwt_secret?,
             jwt_secret_previous,
+            throttle,
             machine_token,
             drain: Duration::from_secs(drain),
             request_timeout: Duration::from_secs(request_timeout),
@@ -161,6 +176,14 @@ fn features(from: &mut Source) -> Features {
         notifications: from.switch("ENABLE_NOTIFICATIONS", true),
         scheduled_tasks: from.switch("ENABLE_SCHEDULED_TASKS", true),
         metrics_cache: from.switch("ENABLE_METRICS_CACHE", true),
+    }
+}
+
+fn throttle(from: &mut Source) -> ThrottleSettings {
+    ThrottleSettings {
+        per_account: from.within("LOGIN_FAILURES_PER_ACCOUNT", 10, 1..=10_000),
+        per_address: from.within("LOGIN_FAILURES_PER_ADDRESS", 100, 1..=1_000_000),
+        window: Duration::from_secs(from.within("LOGIN_WINDOW_SECONDS", 900, 1..=86_400)),
     }
 }
 

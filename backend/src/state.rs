@@ -8,7 +8,12 @@ use subtle::ConstantTimeEq;
 use utoipa::openapi::OpenApi;
 
 use crate::auth::Tokens;
+use crate::auth::passwords::Passwords;
+use crate::auth::throttle::Throttle;
 use crate::database::Database;
+use crate::jobs::scheduler::Scheduler;
+use crate::lifecycle::Lifecycle;
+use crate::redis_door::Redis;
 use crate::settings::Settings;
 
 /// Shared state of one server.
@@ -19,7 +24,12 @@ pub struct AppState(Arc<Inner>);
 struct Inner {
     settings: Settings,
     database: Database,
+    redis: Option<Arc<Redis>>,
     tokens: Tokens,
+    throttle: Throttle,
+    passwords: Passwords,
+    scheduler: Scheduler,
+    lifecycle: Lifecycle,
     document: OnceLock<Bytes>,
 }
 
@@ -31,7 +41,19 @@ impl AppState {
     pub fn new(settings: Settings) -> Self {
         let database = Database::lazy(&settings);
         let tokens = Tokens::new(&settings);
-        Self(Arc::new(Inner { settings, database, tokens, document: OnceLock::new() }))
+        let redis = settings.redis.as_ref().and_then(Redis::lazy).map(Arc::new);
+        let throttle = Throttle::new(settings.throttle, redis.clone());
+        Self(Arc::new(Inner {
+            scheduler: Scheduler::new(settings.features.scheduled_tasks),
+            lifecycle: Lifecycle::default(),
+            passwords: Passwords::new(),
+            document: OnceLock::new(),
+            settings,
+            database,
+            redis,
+            tokens,
+            throttle,
+        }))
     }
 
     /// The settings it was made with.
@@ -43,6 +65,29 @@ impl AppState {
     /// The door to Postgres.
     pub(crate) fn database(&self) -> &Database {
         &self.0.database
+    }
+
+    /// Where the server is in its life; `serve` moves it on.
+    #[must_use]
+    pub fn lifecycle(&self) -> &Lifecycle {
+        &self.0.lifecycle
+    }
+
+    pub(crate) fn scheduler(&self) -> &Scheduler {
+        &self.0.scheduler
+    }
+
+    /// The door to Redis, when there is one.
+    pub(crate) fn redis(&self) -> Option<&Redis> {
+        self.0.redis.as_deref()
+    }
+
+    pub(crate) fn throttle(&self) -> &Throttle {
+        &self.0.throttle
+    }
+
+    pub(crate) fn passwords(&self) -> &Passwords {
+        &self.0.passwords
     }
 
     /// Keeps the API document for its route.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Postgres, Row};
 
 use crate::auth::Caller;
@@ -38,28 +38,39 @@ impl Transaction {
     /// # Errors
     /// 401 when disabled, demoted, logged out or unknown; 503 when the database is away.
     pub(crate) async fn open(database: &Database, caller: &Caller, access: Access) -> Result<Self, ApiError> {
-        let statements = opening(caller, access);
+        let (transaction, rows) = Self::begin(database, opening(caller, access), access).await?;
+        // One row of the settings, then none or one of the account.
+        let admitted = rows.get(1).map_or(Ok(false), |row| row.try_get(0))?;
+        if admitted { Ok(transaction) } else { Err(ApiError::unauthorized()) }
+    }
+
+    /// Opens it inside `tenant_id` without a caller: for logins, where the account was checked already.
+    ///
+    /// # Errors
+    /// 503 when the database is away.
+    pub(crate) async fn inside(database: &Database, tenant_id: i32) -> Result<Self, ApiError> {
+        let statements = format!("BEGIN; SELECT set_config('app.tenant_id', '{tenant_id}', true)");
+        Ok(Self::begin(database, statements, Access::Write).await?.0)
+    }
+
+    async fn begin(
+        database: &Database,
+        statements: String,
+        access: Access,
+    ) -> Result<(Self, Vec<PgRow>), ApiError> {
         let mut attempts = database.pool_state().size + 1;
         loop {
             attempts -= 1;
             let connection = Some(database.pool().acquire().await?);
             let mut transaction = Self { connection, database: database.clone(), access };
-            match transaction.enter(&statements).await {
+            let opening = sqlx::raw_sql(AssertSqlSafe(statements.clone()));
+            match opening.fetch_all(transaction.db()).await {
                 // A connection that died while it was idle: nothing has happened yet, take the next.
                 Err(sqlx::Error::Io(_)) if attempts > 0 => transaction.discard(),
                 Err(error) => return Err(error.into()),
-                Ok(true) => return Ok(transaction),
-                Ok(false) => return Err(ApiError::unauthorized()),
+                Ok(rows) => return Ok((transaction, rows)),
             }
         }
-    }
-
-    /// Runs the opening statements; whether the account may come in.
-    async fn enter(&mut self, statements: &str) -> Result<bool, sqlx::Error> {
-        let opening = sqlx::raw_sql(AssertSqlSafe(statements.to_owned()));
-        let rows = opening.fetch_all(self.db()).await?;
-        // One row of the settings, then none or one of the account.
-        rows.get(1).map_or(Ok(false), |row| row.try_get(0))
     }
 
     /// Something to run one statement on, timed.
@@ -143,7 +154,7 @@ impl Slot {
 /// The caller's tenant, as a handler asks for it: `async fn handler(mut tenant: Tenant)`.
 /// The policy layer has opened the transaction and commits it when the answer is no error.
 #[derive(Debug)]
-pub struct Tenant {
+pub(crate) struct Tenant {
     caller: Caller,
     transaction: Option<Transaction>,
     slot: Slot,
@@ -152,7 +163,7 @@ pub struct Tenant {
 impl Tenant {
     /// Who asks.
     #[must_use]
-    pub fn caller(&self) -> Caller {
+    pub(crate) fn caller(&self) -> Caller {
         self.caller
     }
 

@@ -82,7 +82,8 @@ fn unanswered(scene: &Scene, story: &Story) -> Vec<Notice> {
 /// Leads given to a vendedor in the last days.
 fn assignments(dice: &mut Dice, scene: &Scene, story: &Story) -> Vec<Notice> {
     let recent = story.leads.iter().rev().filter_map(|lead| Some((lead, lead.owner()?)));
-    let given = recent.filter(|(lead, owner)| owner.reason != "claimed" && !lead.is_test && lead.merged_into.is_none());
+    let given = recent
+        .filter(|(lead, owner)| owner.reason != "claimed" && !lead.is_test && lead.merged_into.is_none());
     given
         .take(MOST_OF_A_KIND)
         .map(|(lead, owner)| {
@@ -98,8 +99,13 @@ fn hot_leads(dice: &mut Dice, scene: &Scene, story: &Story) -> Vec<Notice> {
         let lead = &story.leads[conversation.lead?];
         let last = conversation.messages.last()?;
         let lively = conversation.messages.iter().filter(|message| message.inbound).count() >= 3;
-        let young = scene.now - lead.created_at < Duration::days(7) && scene.now - last.at < Duration::hours(30);
-        (lively && young && conversation.closed_at.is_none()).then_some((lead, conversation.owner?.0, last.at))
+        let young =
+            scene.now - lead.created_at < Duration::days(7) && scene.now - last.at < Duration::hours(30);
+        (lively && young && conversation.closed_at.is_none()).then_some((
+            lead,
+            conversation.owner?.0,
+            last.at,
+        ))
     });
     talking
         .take(MOST_OF_A_KIND / 2)
@@ -112,7 +118,8 @@ fn hot_leads(dice: &mut Dice, scene: &Scene, story: &Story) -> Vec<Notice> {
 
 /// Leads nobody wrote to for days, the oldest ones expired by now.
 fn follow_ups(dice: &mut Dice, scene: &Scene, story: &Story) -> Vec<Notice> {
-    let silent = story.leads.iter().filter(|lead| matches!(lead.status().status, "contacted" | "qualified" | "new"));
+    let silent =
+        story.leads.iter().filter(|lead| matches!(lead.status().status, "contacted" | "qualified" | "new"));
     let owned = silent.filter_map(|lead| Some((lead, lead.owner()?.seller)));
     let due = owned.filter(|(lead, _)| scene.now - lead.status().at > Duration::days(2));
     due.take(MOST_OF_A_KIND)
@@ -138,11 +145,29 @@ fn reports(scene: &Scene) -> Vec<Notice> {
             }
             let day = at.with_timezone(&scene.zone).format("%Y-%m-%d").to_string();
             let read_at = (days > 0).then(|| at + Duration::minutes(30));
-            notices.push(for_tenant(scene, recipient, "metric_alert", "medium", &day, at, read_at, "/dashboard"));
+            notices.push(for_tenant(
+                scene,
+                recipient,
+                "metric_alert",
+                "medium",
+                &day,
+                at,
+                read_at,
+                "/dashboard",
+            ));
         }
         let at = scene.today() - Duration::hours(40);
         let read_at = Some(at + Duration::minutes(12));
-        notices.push(for_tenant(scene, recipient, "meta_silent", "critical", "token_expired", at, read_at, "/configuracion/meta"));
+        notices.push(for_tenant(
+            scene,
+            recipient,
+            "meta_silent",
+            "critical",
+            "token_expired",
+            at,
+            read_at,
+            "/configuracion/meta",
+        ));
     }
     notices
 }

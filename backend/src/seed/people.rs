@@ -80,7 +80,10 @@ pub(crate) fn accounts(options: &SeedOptions) -> Vec<Account> {
 /// [`SeedError::ForeignTenant`] when the id belongs to a tenant that the seed did not make.
 pub(crate) async fn ensure_tenant(db: &mut PgConnection, tenant: &Tenant) -> Result<bool, SeedError> {
     let found: Option<(String, bool)> =
-        sqlx::query_as("SELECT name, settings ? 'seed' FROM tenants WHERE id = $1").bind(tenant.id).fetch_optional(&mut *db).await?;
+        sqlx::query_as("SELECT name, settings ? 'seed' FROM tenants WHERE id = $1")
+            .bind(tenant.id)
+            .fetch_optional(&mut *db)
+            .await?;
     match found {
         Some((_, true)) => return Ok(false),
         Some((name, false)) => return Err(SeedError::ForeignTenant { id: tenant.id, name }),
@@ -109,10 +112,11 @@ pub(crate) async fn ensure_account(
     fresh_id: Uuid,
     secret: &str,
 ) -> Result<Ensured, SeedError> {
-    let found: Option<(i32, Uuid, String)> = sqlx::query_as("SELECT tenant_id, id, password_hash FROM users WHERE email = $1")
-        .bind(&account.email)
-        .fetch_optional(&mut *db)
-        .await?;
+    let found: Option<(i32, Uuid, String)> =
+        sqlx::query_as("SELECT tenant_id, id, password_hash FROM users WHERE email = $1")
+            .bind(&account.email)
+            .fetch_optional(&mut *db)
+            .await?;
     let Some((tenant_id, id, phc)) = found else {
         sqlx::query(
             "INSERT INTO users (tenant_id, id, email, password_hash, role, status, first_name, last_name) \

@@ -159,7 +159,8 @@ fn lead(dice: &mut Dice, scene: &Scene, created_at: DateTime<Utc>, phones: &mut 
         source,
         lead_source,
         campaign,
-        leadgen_id: campaign.map(|_| format!("{}{}{}", scene.tenant_id, created_at.timestamp(), dice.digits(5))),
+        leadgen_id: campaign
+            .map(|_| format!("{}{}{}", scene.tenant_id, created_at.timestamp(), dice.digits(5))),
         owners,
         steps,
         amount,
@@ -195,15 +196,26 @@ fn owners(dice: &mut Dice, scene: &Scene, born: DateTime<Utc>, span: Duration, s
     if scene.sellers.is_empty() || (status == "new" && dice.chance(55)) {
         return vec![];
     }
-    let draw = |dice: &mut Dice| usize::try_from(dice.between(0, scene.sellers.len() as i64 - 1)).unwrap_or(0);
+    let draw =
+        |dice: &mut Dice| usize::try_from(dice.between(0, scene.sellers.len() as i64 - 1)).unwrap_or(0);
     let at = born + (span / 20).min(Duration::seconds(dice.between(40, 5_400)));
-    let first = Owner { seller: draw(dice), at, reason: *dice.weighted(&[("rule", 60), ("claimed", 30), ("manual", 10)]) };
+    let first = Owner {
+        seller: draw(dice),
+        at,
+        reason: *dice.weighted(&[("rule", 60), ("claimed", 30), ("manual", 10)]),
+    };
     let second = Owner { seller: draw(dice), at: at + span / 20, reason: "reassigned" };
     if dice.chance(9) && second.seller != first.seller { vec![first, second] } else { vec![first] }
 }
 
 /// Statuses at even distances over `span`, the later part of it after the last assignment.
-fn steps(scene: &Scene, born: DateTime<Utc>, span: Duration, status: &'static str, owner: Option<&Owner>) -> Vec<Step> {
+fn steps(
+    scene: &Scene,
+    born: DateTime<Utc>,
+    span: Duration,
+    status: &'static str,
+    owner: Option<&Owner>,
+) -> Vec<Step> {
     let path = path(status);
     let parts = i32::try_from(path.len()).unwrap_or(i32::MAX) + 1;
     let by = owner.map(|owner| scene.sellers[owner.seller].id);
@@ -227,7 +239,8 @@ fn mark_exceptions(dice: &mut Dice, leads: &mut [Lead]) {
         leads[number].last_name = "Prueba Meta".to_owned();
     }
     for number in (1..leads.len()).filter(|number| number % 45 == 17) {
-        let keeper = (0..number).rev().find(|&other| !leads[other].is_test && leads[other].merged_into.is_none());
+        let keeper =
+            (0..number).rev().find(|&other| !leads[other].is_test && leads[other].merged_into.is_none());
         if let Some(keeper) = keeper {
             leads[number].merged_into = Some(leads[keeper].id);
             if dice.chance(50) {
@@ -245,7 +258,8 @@ fn talks(dice: &mut Dice, lead: &Lead) -> bool {
 
 fn conversation(dice: &mut Dice, scene: &Scene, leads: &[Lead], number: usize, length: i64) -> Conversation {
     let lead = &leads[number];
-    let start = lead.created_at + Duration::seconds(dice.between(5, 900)).min((scene.now - lead.created_at) / 2);
+    let start =
+        lead.created_at + Duration::seconds(dice.between(5, 900)).min((scene.now - lead.created_at) / 2);
     let owner = lead.owner().map(|owner| (owner.seller, owner.at));
     let ended = matches!(lead.status().status, "won" | "lost" | "archived") && dice.chance(75);
     let left_waiting = !ended && dice.chance(28);
@@ -255,7 +269,8 @@ fn conversation(dice: &mut Dice, scene: &Scene, leads: &[Lead], number: usize, l
         &talk::Setting {
             lead_name: &lead.first_name,
             campaign: lead.campaign.map_or("la web", |campaign| campaign.name),
-            seller: owner.map(|(seller, at)| (scene.sellers[seller].id, scene.sellers[seller].name.as_str(), at)),
+            seller: owner
+                .map(|(seller, at)| (scene.sellers[seller].id, scene.sellers[seller].name.as_str(), at)),
             start,
             now: scene.now,
             length,
@@ -289,7 +304,15 @@ fn stranger(dice: &mut Dice, scene: &Scene, phones: &mut HashSet<String>) -> Con
     };
     let messages = talk::write(dice, &setting);
     let contact = Some(phone(dice, phones));
-    Conversation { id: dice.id(start), lead: None, contact, channel: "whatsapp", owner: None, closed_at: None, messages }
+    Conversation {
+        id: dice.id(start),
+        lead: None,
+        contact,
+        channel: "whatsapp",
+        owner: None,
+        closed_at: None,
+        messages,
+    }
 }
 
 fn phone(dice: &mut Dice, taken: &mut HashSet<String>) -> String {
@@ -341,7 +364,8 @@ mod tests {
     #[test]
     fn story_holds_together_at_any_hour() {
         for seconds in [0, 1, 59, 3_600, 50_000, 86_399] {
-            let midnight = start_of_day(DateTime::from_timestamp(1_790_000_000, 0).unwrap(), scene(Utc::now()).zone);
+            let midnight =
+                start_of_day(DateTime::from_timestamp(1_790_000_000, 0).unwrap(), scene(Utc::now()).zone);
             let scene = scene(midnight + Duration::seconds(seconds));
             let story = tell(&mut Dice::new(1), &scene);
             assert_eq!(story.leads.len(), 400);

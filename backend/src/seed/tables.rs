@@ -77,15 +77,41 @@ fn leads(scene: &Scene, story: &Story) -> Rows {
     let mut rows = Rows::into(
         "leads",
         &[
-            "tenant_id", "id", "phone", "first_name", "last_name", "email", "status", "status_changed_at", "source",
-            "lead_source", "assigned_seller_id", "assigned_at", "amount", "currency", "tags", "is_test", "merged_into",
-            "created_at", "updated_at", "meta_lead_id", "meta_campaign_id", "meta_campaign_name", "meta_adset_id",
-            "meta_adset_name", "meta_ad_id", "meta_ad_name", "meta_form_id", "meta_form_name",
+            "tenant_id",
+            "id",
+            "phone",
+            "first_name",
+            "last_name",
+            "email",
+            "status",
+            "status_changed_at",
+            "source",
+            "lead_source",
+            "assigned_seller_id",
+            "assigned_at",
+            "amount",
+            "currency",
+            "tags",
+            "is_test",
+            "merged_into",
+            "created_at",
+            "updated_at",
+            "meta_lead_id",
+            "meta_campaign_id",
+            "meta_campaign_name",
+            "meta_adset_id",
+            "meta_adset_name",
+            "meta_ad_id",
+            "meta_ad_name",
+            "meta_form_id",
+            "meta_form_name",
         ],
     );
     // Merged leads after those they point to: the foreign key is checked when the COPY ends, the order is for readers.
     for lead in &story.leads {
-        let meta = |kind: u32| lead.campaign.map(|campaign| format!("{}2021{:06}{kind:03}", scene.tenant_id, campaign.number));
+        let meta = |kind: u32| {
+            lead.campaign.map(|campaign| format!("{}2021{:06}{kind:03}", scene.tenant_id, campaign.number))
+        };
         let owner = lead.owner();
         rows.push([
             value(scene.tenant_id),
@@ -122,8 +148,17 @@ fn leads(scene: &Scene, story: &Story) -> Rows {
 }
 
 fn submissions(scene: &Scene, story: &Story) -> Rows {
-    let columns =
-        ["tenant_id", "lead_id", "leadgen_id", "page_id", "form_id", "fields", "raw", "is_test", "submitted_at"];
+    let columns = [
+        "tenant_id",
+        "lead_id",
+        "leadgen_id",
+        "page_id",
+        "form_id",
+        "fields",
+        "raw",
+        "is_test",
+        "submitted_at",
+    ];
     let mut rows = Rows::into("lead_submissions", &columns);
     for lead in &story.leads {
         let (Some(campaign), Some(leadgen_id)) = (lead.campaign, &lead.leadgen_id) else { continue };
@@ -164,12 +199,24 @@ fn conversations(scene: &Scene, story: &Story) -> Rows {
     let mut rows = Rows::into(
         "conversations",
         &[
-            "tenant_id", "id", "lead_id", "contact", "channel", "assigned_seller_id", "assigned_at", "waiting_since",
-            "last_message_at", "closed_at", "created_at", "updated_at",
+            "tenant_id",
+            "id",
+            "lead_id",
+            "contact",
+            "channel",
+            "assigned_seller_id",
+            "assigned_at",
+            "waiting_since",
+            "last_message_at",
+            "closed_at",
+            "created_at",
+            "updated_at",
         ],
     );
     for conversation in &story.conversations {
-        let (Some(first), Some(last)) = (conversation.messages.first(), conversation.messages.last()) else { continue };
+        let (Some(first), Some(last)) = (conversation.messages.first(), conversation.messages.last()) else {
+            continue;
+        };
         let owner = conversation.owner;
         rows.push([
             value(scene.tenant_id),
@@ -191,14 +238,28 @@ fn conversations(scene: &Scene, story: &Story) -> Rows {
 
 fn messages(scene: &Scene, story: &Story) -> Rows {
     let columns = [
-        "tenant_id", "conversation_id", "direction", "author", "author_id", "body", "delivery", "provider",
-        "provider_message_id", "created_at",
+        "tenant_id",
+        "conversation_id",
+        "direction",
+        "author",
+        "author_id",
+        "body",
+        "delivery",
+        "provider",
+        "provider_message_id",
+        "created_at",
     ];
     let mut rows = Rows::into("messages", &columns);
     let mut all: Vec<_> = story
         .conversations
         .iter()
-        .flat_map(|conversation| conversation.messages.iter().enumerate().map(move |(number, message)| (conversation, number, message)))
+        .flat_map(|conversation| {
+            conversation
+                .messages
+                .iter()
+                .enumerate()
+                .map(move |(number, message)| (conversation, number, message))
+        })
         .collect();
     // Ids grow with time, as they would have.
     all.sort_by_key(|(conversation, number, message)| (message.at, conversation.id, *number));
@@ -246,7 +307,16 @@ fn assignments(scene: &Scene, story: &Story, rule: Uuid) -> (Rows, Rows) {
     );
     let mut log = Rows::into(
         "assignment_log",
-        &["tenant_id", "lead_id", "from_seller_id", "to_seller_id", "assigned_by", "rule_id", "reason", "created_at"],
+        &[
+            "tenant_id",
+            "lead_id",
+            "from_seller_id",
+            "to_seller_id",
+            "assigned_by",
+            "rule_id",
+            "reason",
+            "created_at",
+        ],
     );
     let mut all: Vec<_> = story
         .leads
@@ -293,8 +363,21 @@ fn notifications(scene: &Scene, notices: &[Notice]) -> Rows {
     let mut rows = Rows::into(
         "notifications",
         &[
-            "tenant_id", "recipient_id", "type", "priority", "episode", "dedupe_key", "text_key", "params",
-            "entity_type", "entity_id", "link", "created_at", "updated_at", "read_at", "expires_at",
+            "tenant_id",
+            "recipient_id",
+            "type",
+            "priority",
+            "episode",
+            "dedupe_key",
+            "text_key",
+            "params",
+            "entity_type",
+            "entity_id",
+            "link",
+            "created_at",
+            "updated_at",
+            "read_at",
+            "expires_at",
         ],
     );
     for notice in notices {

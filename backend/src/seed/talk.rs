@@ -42,7 +42,14 @@ pub(crate) fn write(dice: &mut Dice, setting: &Setting<'_>) -> Vec<Message> {
             (Voice::Seller, Some((id, name, since))) => {
                 at = at.max(since);
                 let delivery = if dice.chance(2) { "failed" } else { "read" };
-                Message { inbound: false, author: "user", author_id: Some(id), body: fill(line, setting, name), delivery, at }
+                Message {
+                    inbound: false,
+                    author: "user",
+                    author_id: Some(id),
+                    body: fill(line, setting, name),
+                    delivery,
+                    at,
+                }
             }
             (Voice::Seller, None) if messages.len() == 1 => Message {
                 inbound: false,
@@ -69,7 +76,8 @@ pub(crate) fn write(dice: &mut Dice, setting: &Setting<'_>) -> Vec<Message> {
 
 /// Since when a human answer is due: the first inbound message after the last human reply that arrived.
 pub(crate) fn waiting_since(messages: &[Message]) -> Option<DateTime<Utc>> {
-    let answered = messages.iter().rposition(|message| message.author == "user" && message.delivery != "failed");
+    let answered =
+        messages.iter().rposition(|message| message.author == "user" && message.delivery != "failed");
     let open = &messages[answered.map_or(0, |last| last + 1)..];
     open.iter().find(|message| message.inbound).map(|message| message.at)
 }
@@ -78,7 +86,9 @@ pub(crate) fn waiting_since(messages: &[Message]) -> Option<DateTime<Utc>> {
 fn settle_end(messages: &mut Vec<Message>, left_waiting: bool) {
     let answered = |messages: &[Message]| waiting_since(messages).is_none();
     while messages.len() > 1 && answered(messages) == left_waiting {
-        if !left_waiting && !messages.iter().any(|message| message.author == "user" && message.delivery != "failed") {
+        if !left_waiting
+            && !messages.iter().any(|message| message.author == "user" && message.delivery != "failed")
+        {
             return;
         }
         messages.pop();
@@ -91,12 +101,15 @@ fn from_lead(line: &str, setting: &Setting<'_>, at: DateTime<Utc>) -> Message {
 }
 
 fn fill(line: &str, setting: &Setting<'_>, seller: &str) -> String {
-    line.replace("{lead}", setting.lead_name).replace("{seller}", seller).replace("{campaign}", setting.campaign)
+    line.replace("{lead}", setting.lead_name)
+        .replace("{seller}", seller)
+        .replace("{campaign}", setting.campaign)
 }
 
 /// Time until the next message: mostly minutes, sometimes hours.
 fn pause(dice: &mut Dice) -> Duration {
-    let (low, high) = *dice.weighted(&[((30, 280), 45), ((280, 1_700), 30), ((1_700, 7_000), 17), ((7_000, 40_000), 8)]);
+    let (low, high) =
+        *dice.weighted(&[((30, 280), 45), ((280, 1_700), 30), ((1_700, 7_000), 17), ((7_000, 40_000), 8)]);
     Duration::seconds(dice.between(low, high))
 }
 

@@ -4,16 +4,72 @@
 
 /// First names.
 pub(crate) const FIRST_NAMES: &[&str] = &[
-    "Sofía", "Valentina", "Camila", "Lucía", "María José", "Florencia", "Daniela", "Gabriela", "Agustina", "Ximena",
-    "Paula", "Carolina", "Noelia", "Jimena", "Rocío", "Martín", "Santiago", "Matías", "Joaquín", "Nicolás", "Andrés",
-    "Diego", "Julián", "Emiliano", "Tomás", "Ignacio", "Facundo", "Álvaro", "José Luis", "Ramiro", "Esteban", "Iván",
+    "Sofía",
+    "Valentina",
+    "Camila",
+    "Lucía",
+    "María José",
+    "Florencia",
+    "Daniela",
+    "Gabriela",
+    "Agustina",
+    "Ximena",
+    "Paula",
+    "Carolina",
+    "Noelia",
+    "Jimena",
+    "Rocío",
+    "Martín",
+    "Santiago",
+    "Matías",
+    "Joaquín",
+    "Nicolás",
+    "Andrés",
+    "Diego",
+    "Julián",
+    "Emiliano",
+    "Tomás",
+    "Ignacio",
+    "Facundo",
+    "Álvaro",
+    "José Luis",
+    "Ramiro",
+    "Esteban",
+    "Iván",
 ];
 
 /// Family names.
 pub(crate) const LAST_NAMES: &[&str] = &[
-    "González", "Rodríguez", "Fernández", "López", "Martínez", "Sánchez", "Pérez", "Gómez", "Díaz", "Álvarez", "Romero",
-    "Núñez", "Muñoz", "Ibáñez", "Castro", "Ortega", "Vega", "Molina", "Suárez", "Herrera", "Peña", "Cabrera", "Ríos",
-    "Aguirre", "Benítez", "Quiroga", "Zúñiga", "Escobar", "Villalba", "Paredes",
+    "González",
+    "Rodríguez",
+    "Fernández",
+    "López",
+    "Martínez",
+    "Sánchez",
+    "Pérez",
+    "Gómez",
+    "Díaz",
+    "Álvarez",
+    "Romero",
+    "Núñez",
+    "Muñoz",
+    "Ibáñez",
+    "Castro",
+    "Ortega",
+    "Vega",
+    "Molina",
+    "Suárez",
+    "Herrera",
+    "Peña",
+    "Cabrera",
+    "Ríos",
+    "Aguirre",
+    "Benítez",
+    "Quiroga",
+    "Zúñiga",
+    "Escobar",
+    "Villalba",
+    "Paredes",
 ];
 
 /// Country prefix of a mobile number, digits after it, and how often it is drawn.
@@ -30,7 +86,8 @@ pub(crate) const PHONES: &[((&str, usize), u32)] = &[
 ];
 
 /// Where people have their mail.
-pub(crate) const MAIL_HOSTS: &[&str] = &["gmail.com", "hotmail.com", "outlook.es", "yahoo.com.ar", "icloud.com"];
+pub(crate) const MAIL_HOSTS: &[&str] =
+    &["gmail.com", "hotmail.com", "outlook.es", "yahoo.com.ar", "icloud.com"];
 
 /// One campaign with its ad set, ad and form.
 pub(crate) struct Campaign {
@@ -44,15 +101,61 @@ pub(crate) struct Campaign {
 
 /// Campaigns and how often a lead comes from each.
 pub(crate) const CAMPAIGNS: &[(Campaign, u32)] = &[
-    (Campaign { number: 101, name: "Campaña Verano 2026", adset: "Mujeres 25-45 · AMBA", ad: "Video testimonio Sofía", form: "Formulario Verano: pedí tu asesoría" }, 34),
-    (Campaign { number: 102, name: "Black Friday 2026", adset: "Retargeting web 30 días", ad: "Carrusel -40 %", form: "Black Friday: lista anticipada" }, 26),
-    (Campaign { number: 103, name: "Lanzamiento Plan Pro", adset: "Emprendedores LATAM", ad: "Demo de 60 segundos", form: "Quiero una demo" }, 20),
-    (Campaign { number: 104, name: "Webinar Ventas por WhatsApp", adset: "Similares a clientes 2 %", ad: "Invitación del equipo", form: "Inscripción al webinar" }, 14),
-    (Campaign { number: 105, name: "Reactivación clientes 2025", adset: "Clientes inactivos", ad: "Te extrañamos", form: "Volvé con beneficio" }, 6),
+    (
+        Campaign {
+            number: 101,
+            name: "Campaña Verano 2026",
+            adset: "Mujeres 25-45 · AMBA",
+            ad: "Video testimonio Sofía",
+            form: "Formulario Verano: pedí tu asesoría",
+        },
+        34,
+    ),
+    (
+        Campaign {
+            number: 102,
+            name: "Black Friday 2026",
+            adset: "Retargeting web 30 días",
+            ad: "Carrusel -40 %",
+            form: "Black Friday: lista anticipada",
+        },
+        26,
+    ),
+    (
+        Campaign {
+            number: 103,
+            name: "Lanzamiento Plan Pro",
+            adset: "Emprendedores LATAM",
+            ad: "Demo de 60 segundos",
+            form: "Quiero una demo",
+        },
+        20,
+    ),
+    (
+        Campaign {
+            number: 104,
+            name: "Webinar Ventas por WhatsApp",
+            adset: "Similares a clientes 2 %",
+            ad: "Invitación del equipo",
+            form: "Inscripción al webinar",
+        },
+        14,
+    ),
+    (
+        Campaign {
+            number: 105,
+            name: "Reactivación clientes 2025",
+            adset: "Clientes inactivos",
+            ad: "Te extrañamos",
+            form: "Volvé con beneficio",
+        },
+        6,
+    ),
 ];
 
 /// Labels on leads.
-pub(crate) const TAGS: &[&str] = &["urgente", "mayorista", "recomendado", "presupuesto alto", "volver a llamar", "empresa"];
+pub(crate) const TAGS: &[&str] =
+    &["urgente", "mayorista", "recomendado", "presupuesto alto", "volver a llamar", "empresa"];
 
 /// Who says a line of a script.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -126,4 +229,5 @@ pub(crate) const SCRIPTS: &[&[(Voice, &str)]] = &[
 ];
 
 /// What the bot answers by itself outside working hours.
-pub(crate) const AUTO_REPLY: &str = "¡Gracias por tu mensaje! En breve te responde una persona de nuestro equipo.";
+pub(crate) const AUTO_REPLY: &str =
+    "¡Gracias por tu mensaje! En breve te responde una persona de nuestro equipo.";
