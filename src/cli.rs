@@ -85,7 +85,7 @@ pub enum Verb {
     Suite(SuiteArgs),
     /// The process that owns the public socket of an environment
     #[command(hide = true)]
-    Supervise(SuperviseArgs),
+    Supervise(crate::supervisor::SuperviseOptions),
 }
 
 /// The environment.
@@ -308,20 +308,6 @@ pub struct SuiteRunArgs {
     /// Tenant that the suite speaks for
     #[arg(long, default_value_t = 1)]
     pub tenant_id: u32,
-}
-
-/// `crmctl supervise`.
-#[derive(Debug, Clone, Args)]
-pub struct SuperviseArgs {
-    /// Environment.
-    #[command(flatten)]
-    pub on: EnvironmentName,
-    /// Address to listen on
-    #[arg(long)]
-    pub listen: std::net::SocketAddr,
-    /// Seconds a replaced release goes on answering
-    #[arg(long)]
-    pub drain_seconds: u64,
 }
 
 /// The table of exit codes as help shows it.

@@ -94,7 +94,7 @@ pub fn terminal(global: &Global) -> Arc<Terminal> {
 /// Whatever it says.
 pub async fn dispatch(cli: Cli, terminal: Arc<Terminal>) -> Result<Exit, Error> {
     if let Verb::Supervise(arguments) = cli.verb {
-        return supervise::command(&arguments).await;
+        return supervise::command(arguments).await;
     }
     if let Verb::Suite(arguments) = cli.verb {
         return suite::command(&terminal, arguments).await;

@@ -47,7 +47,7 @@ impl<'s> SiteEffects<'s> {
         let outcome = run_suite::apply(self.site, suite, subject, context).await;
         match (outcome, subject) {
             (EffectOutcome::NotDone(failure), Subject::Candidate { release }) => {
-                let lines = self.site.platform.last_log_lines(release, LAST_LINES);
+                let lines = self.site.platform.last_lines_of(release, LAST_LINES);
                 EffectOutcome::NotDone(failure.detail(lines))
             }
             (outcome, _) => outcome,

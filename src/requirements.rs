@@ -24,7 +24,7 @@ pub async fn ask(site: &Site, source: &Source, requirement: Requirement) -> Vec<
         Requirement::Dependencies => dependencies::ask(site, source),
         Requirement::Tools => tools::ask(site).await,
         Requirement::Disk => disk::ask(site, source),
-        Requirement::Ports => ports::ask(site).await,
+        Requirement::Ports => ports::ask(site),
         Requirement::Secrets => secrets::ask(site, source),
         Requirement::Database => database::ask(site).await,
         Requirement::Release => release::ask(site, source).await,

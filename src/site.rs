@@ -121,7 +121,9 @@ impl Site {
                 None => refused,
             }
         })?;
-        if let Some(port) = port.or_else(|| ProcessPlatform::listening_port(&state)) {
+        if let Some(port) =
+            port.or_else(|| ProcessPlatform::listening_on(&state).map(|address| address.port()))
+        {
             environment.answer_on(port)?;
         }
         let source = match (needs, &place.checkout) {
@@ -131,8 +133,7 @@ impl Site {
             (Needs::WhatIsThere, _) => Err(Error::refused("this verb makes no release")),
         };
         let ledger = FileLedger::new(state.ledger());
-        let platform =
-            ProcessPlatform::new(state.clone(), release_environment::platform_options(&environment, &state)?);
+        let platform = ProcessPlatform::new(release_environment::platform_options(&environment, &state)?);
         Ok(Self { environment, state, platform, ledger, root: place.root.clone(), source })
     }
 

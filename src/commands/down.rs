@@ -5,7 +5,6 @@ use phases::engine::ledger::{Claim, Ledger};
 use super::{Context, run};
 use crate::cli::DownArgs;
 use crate::error::{Error, Exit};
-use crate::platform::process::postgres::PrivatePostgres;
 use crate::site::Needs;
 use crate::{actor, error, run_id};
 
@@ -30,18 +29,12 @@ pub(super) async fn command(context: &Context, arguments: &DownArgs) -> Result<E
     let claim = Claim { holder: actor::holder(), run: run_id::fresh(), verb: "down".to_owned() };
     let lease = site.ledger.acquire(&claim).await.map_err(|error| run::ledger_error(&error))?;
     let failed = |error: &dyn std::error::Error| Error::new(Exit::Unwound, error::chain(error));
-    site.platform.down(lease.token).await.map_err(|error| failed(&error))?;
-    let postgres = PrivatePostgres::new(site.state.clone());
-    postgres.stop().await.map_err(|error| failed(&error))?;
     if arguments.purge {
-        postgres.remove().await.map_err(|error| failed(&error))?;
-        let path = site.state.path();
-        std::fs::remove_dir_all(&path).map_err(|error| {
-            Error::new(Exit::Unwound, format!("`{}` cannot be removed: {error}", path.display()))
-        })?;
+        site.platform.purge(lease.token).await.map_err(|error| failed(&error))?;
         context.terminal.line(&format!("{name} is down and its state is removed"));
         return Ok(Exit::Done);
     }
+    site.platform.down(lease.token).await.map_err(|error| failed(&error))?;
     site.ledger.release(&lease).await.map_err(|error| run::ledger_error(&error))?;
     context.terminal.line(&format!("{name} is down; its data stays"));
     context.terminal.line(&format!("next: crmctl deploy {name}"));

@@ -8,7 +8,11 @@ use crate::requirements;
 use crate::site::Site;
 
 /// Asks it. What is not met refuses the run before any change.
-pub(super) async fn apply(site: &Site, requirement: Requirement, context: &EffectContext<'_>) -> EffectOutcome {
+pub(super) async fn apply(
+    site: &Site,
+    requirement: Requirement,
+    context: &EffectContext<'_>,
+) -> EffectOutcome {
     let source = match site.source() {
         Ok(source) => source,
         Err(error) => {

@@ -51,7 +51,7 @@ async fn measure(
     if !unknown.is_empty() {
         return Err(refused(unknown.join("; ")).hint("look at `config/thresholds.toml`"));
     }
-    let subject = run_suite::probed(site, load.subject)?;
+    let subject = run_suite::probed(site, load.subject).await?;
     let variables = site.variables(run_suite::release(load.subject));
     let plan = LoadPlan::new(f64::from(load.rate), Duration::from_secs(u64::from(load.seconds)));
     let tell = |progress: &LoadProgress| {

@@ -9,12 +9,17 @@ use phases::release::ReleaseId;
 use crate::site::Site;
 
 /// Runs it; a failed check is the release's fault, an errored one nobody's.
-pub(super) async fn apply(site: &Site, name: &str, subject: &Subject, context: &EffectContext<'_>) -> EffectOutcome {
+pub(super) async fn apply(
+    site: &Site,
+    name: &str,
+    subject: &Subject,
+    context: &EffectContext<'_>,
+) -> EffectOutcome {
     let suite = match site.suite(name) {
         Ok(suite) => suite,
         Err(error) => return EffectOutcome::NotDone(Failure::new(FailureClass::Refused, error.to_string())),
     };
-    let probed = match probed(site, subject) {
+    let probed = match probed(site, subject).await {
         Ok(probed) => probed,
         Err(failure) => return EffectOutcome::NotDone(failure),
     };
@@ -25,14 +30,15 @@ pub(super) async fn apply(site: &Site, name: &str, subject: &Subject, context: &
 }
 
 /// What the suite is aimed at.
-pub(super) fn probed(site: &Site, subject: &Subject) -> Result<Probed, Failure> {
+pub(super) async fn probed(site: &Site, subject: &Subject) -> Result<Probed, Failure> {
     let address = url::Url::parse(&site.environment.facts.public_url)
         .map_err(|error| Failure::new(FailureClass::Refused, format!("`[backend] url`: {error}")))?;
     Ok(match subject {
         Subject::Public { .. } => Probed::at(address),
-        Subject::Candidate { release } => match site.platform.private_socket(release) {
-            Some(socket) => Probed::through(address, socket),
-            None => {
+        Subject::Candidate { release } => match site.platform.private_socket(release).await {
+            Ok(Some(socket)) => Probed::through(address, socket),
+            Err(error) => return Err(Failure::new(FailureClass::Failed, error.to_string())),
+            Ok(None) => {
                 let message = format!("release `{release}` does not run as a candidate");
                 return Err(Failure::new(FailureClass::ReleaseFailed, message));
             }

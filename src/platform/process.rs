@@ -1,54 +1,253 @@
-//! The process platform.
-pub mod postgres;
-use phases::engine::effects::*;
-use phases::engine::platform::*;
+//! The platform `process`: releases as processes of this machine, under a supervisor that outlives crmctl.
+//! Speaks to the supervisor; holds nothing itself. `state` starts nothing.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use phases::engine::effects::{EffectContext, EffectOutcome, Evidence};
+use phases::engine::failure::{Failure, FailureClass};
+use phases::engine::platform::{Platform, PlatformState, PlatformUnreadable, Role};
 use phases::release::ReleaseId;
-pub struct ProcessPlatform;
-pub struct O;
-impl ProcessPlatform {
-    pub fn new(_: crate::state_directory::StateDirectory, _: O) -> Self {
-        Self
-    }
-    pub fn listening_port(_: &crate::state_directory::StateDirectory) -> Option<u16> {
-        None
-    }
-    pub fn private_socket(&self, _: &ReleaseId) -> Option<std::path::PathBuf> {
-        None
-    }
-    pub fn last_log_lines(&self, _: &ReleaseId, _: usize) -> Vec<String> {
-        vec![]
-    }
-    pub fn log_file(&self) -> std::path::PathBuf {
-        "".into()
-    }
-    pub async fn listens_on(&self, _: std::net::SocketAddr) -> bool {
-        false
-    }
-    pub async fn down(&self, _: u64) -> Result<(), std::io::Error> {
-        Ok(())
+use secrecy::SecretString;
+use serde_json::json;
+
+use crate::state_directory::StateDirectory;
+use crate::supervisor::protocol::{Request, Start, Variable};
+use crate::supervisor::state::StoredState;
+
+mod down;
+mod logs;
+mod observe;
+pub mod postgres;
+mod ready;
+mod retire;
+mod supervised;
+
+pub use down::DownError;
+pub use logs::{FollowedLog, LogError};
+pub use supervised::SupervisorProgram;
+use supervised::{Supervised, Unanswered};
+
+/// What the platform must know of its environment.
+#[derive(Clone)]
+pub struct ProcessOptions {
+    /// State of the environment.
+    pub directory: StateDirectory,
+    /// Public address.
+    pub address: SocketAddr,
+    /// How long a replaced release goes on answering.
+    pub drain: Duration,
+    /// How long a release may take to become ready.
+    pub ready_deadline: Duration,
+    /// How a supervisor is started.
+    pub supervisor: SupervisorProgram,
+    /// What a release finds in its environment, besides its sockets and `CRM_RELEASE`. Asked when a release is
+    /// started: secrets that crmctl makes itself do not exist before.
+    pub environment: ReleaseEnvironment,
+}
+
+/// Gives the variables of a release, or why they cannot be had.
+pub type ReleaseEnvironment = Arc<dyn Fn() -> Result<Vec<EnvironmentVariable>, String> + Send + Sync>;
+
+/// One variable for releases; the value may be a secret.
+#[derive(Clone)]
+pub struct EnvironmentVariable {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: SecretString,
+}
+
+impl EnvironmentVariable {
+    /// A variable.
+    pub fn new(name: impl Into<String>, value: impl Into<SecretString>) -> Self {
+        Self { name: name.into(), value: value.into() }
     }
 }
-#[async_trait::async_trait]
+
+/// Releases as processes of this machine.
+#[derive(Clone)]
+pub struct ProcessPlatform {
+    options: ProcessOptions,
+}
+
+impl ProcessPlatform {
+    /// The platform of one environment. Touches nothing.
+    pub fn new(options: ProcessOptions) -> Self {
+        Self { options }
+    }
+
+    /// Where a release answers plain HTTP without having traffic; none while it does not run.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub async fn private_socket(&self, release: &ReleaseId) -> Result<Option<PathBuf>, PlatformUnreadable> {
+        let state = self.supervised().read().await.map_err(unreadable)?;
+        let sockets = self.options.directory.sockets().map_err(unreadable)?;
+        Ok(state.usable(release).map(|found| sockets.instance_socket(found.number, "private")))
+    }
+
+    /// Public address that the environment's supervisor, or a release it left behind, listens on now.
+    pub fn listening_on(directory: &StateDirectory) -> Option<SocketAddr> {
+        let state = StoredState::read(directory).ok()?;
+        let alive = state.supervisor.as_ref().is_some_and(|supervisor| supervisor.is_alive())
+            || state.instances.iter().any(|instance| instance.process.is_alive());
+        state.address.filter(|_| alive)
+    }
+
+    fn supervised(&self) -> Supervised<'_> {
+        Supervised::new(&self.options)
+    }
+
+    /// Asks the supervisor for an effect, starting it when there is none.
+    async fn effect(&self, request: Request) -> EffectOutcome {
+        match self.supervised().ask(&request).await {
+            Ok(summary) => done(summary),
+            Err(unanswered) => unanswered.into_outcome(),
+        }
+    }
+
+    fn start_request(&self, release: &ReleaseId, token: u64) -> Result<Request, String> {
+        let given = (self.options.environment)()?;
+        let given = given.iter();
+        let mut environment: Vec<Variable> = given
+            .filter(|variable| variable.name != "CRM_RELEASE")
+            .map(|variable| Variable { name: variable.name.clone(), value: variable.value.clone() })
+            .collect();
+        environment.push(Variable { name: "CRM_RELEASE".into(), value: release.as_str().into() });
+        let directory = self.options.directory.release(release);
+        Ok(Request::Start(Start { release: release.clone(), directory, environment, token }))
+    }
+
+    /// Nothing lives and no supervisor runs: there is nothing to stop, and none is started to say so.
+    async fn is_at_rest(&self) -> Result<bool, Unanswered> {
+        let supervised = self.supervised();
+        if supervised.is_up().await {
+            return Ok(false);
+        }
+        Ok(supervised.stored()?.instances.iter().all(|instance| !instance.process.is_alive()))
+    }
+
+    /// An effect that only ends things: without anything to end it is done at once, the token remembered.
+    async fn ending_effect(&self, request: Request, idle: &str) -> EffectOutcome {
+        match self.is_at_rest().await {
+            Ok(false) => return self.effect(request).await,
+            Err(unanswered) => return unanswered.into_outcome(),
+            Ok(true) => {}
+        }
+        let token = request.token().unwrap_or_default();
+        match StoredState::fence_offline(&self.options.directory, token).await {
+            Ok(()) => done(idle.to_owned()),
+            Err(error) => Unanswered::from(error).into_outcome(),
+        }
+    }
+}
+
+#[async_trait]
 impl Platform for ProcessPlatform {
     async fn state(&self) -> Result<PlatformState, PlatformUnreadable> {
-        panic!()
+        observe::platform_state(&self.options.directory, self.supervised().read().await.map_err(unreadable)?)
     }
-    async fn start(&self, _: &ReleaseId, _: &EffectContext<'_>) -> EffectOutcome {
-        panic!()
+
+    async fn start(&self, release: &ReleaseId, context: &EffectContext<'_>) -> EffectOutcome {
+        match self.start_request(release, context.token) {
+            Ok(request) => self.effect(request).await,
+            Err(reason) => {
+                let message = format!("release `{release}` cannot be configured: {reason}");
+                EffectOutcome::NotDone(Failure::new(FailureClass::Failed, message))
+            }
+        }
     }
-    async fn await_ready(&self, _: &ReleaseId, _: &EffectContext<'_>) -> EffectOutcome {
-        panic!()
+
+    async fn await_ready(&self, release: &ReleaseId, _context: &EffectContext<'_>) -> EffectOutcome {
+        ready::await_ready(&self.options, release).await
     }
-    async fn shift(&self, _: &ReleaseId, _: &EffectContext<'_>) -> EffectOutcome {
-        panic!()
+
+    async fn shift(&self, to: &ReleaseId, context: &EffectContext<'_>) -> EffectOutcome {
+        self.effect(Request::Switch { to: to.clone(), token: context.token }).await
     }
-    async fn restore(&self, _: Option<&ReleaseId>, _: &ReleaseId, _: &EffectContext<'_>) -> EffectOutcome {
-        panic!()
+
+    async fn restore(
+        &self,
+        to: Option<&ReleaseId>,
+        from: &ReleaseId,
+        context: &EffectContext<'_>,
+    ) -> EffectOutcome {
+        match to {
+            Some(to) => self.bring_back(to, from, context).await,
+            None => {
+                let request = Request::Withdraw { release: from.clone(), token: context.token };
+                self.ending_effect(request, "nothing serves").await
+            }
+        }
     }
-    async fn stop(&self, _: &ReleaseId, _: &EffectContext<'_>) -> EffectOutcome {
-        panic!()
+
+    async fn stop(&self, release: &ReleaseId, context: &EffectContext<'_>) -> EffectOutcome {
+        let request = Request::Stop { release: release.clone(), token: context.token };
+        self.ending_effect(request, &format!("{release} did not run")).await
     }
-    async fn retire(&self, _: &[ReleaseId], _: &EffectContext<'_>) -> EffectOutcome {
-        panic!()
+
+    async fn retire(&self, keep: &[ReleaseId], context: &EffectContext<'_>) -> EffectOutcome {
+        let request = Request::Fence { token: context.token };
+        match self.ending_effect(request, "noted").await {
+            EffectOutcome::Done(_) => {}
+            refused => return refused,
+        }
+        match self.state().await {
+            Ok(state) => retire::retire(&self.options.directory, &state, keep),
+            Err(error) => EffectOutcome::NotDone(Failure::new(FailureClass::Failed, error.to_string())),
+        }
     }
+}
+
+/// What bringing a release back takes, in order.
+enum Bring {
+    Start,
+    Await,
+    Shift,
+}
+
+impl ProcessPlatform {
+    /// Lets `to` serve again, started anew when it is gone or on its way out, and ends `from`.
+    async fn bring_back(
+        &self,
+        to: &ReleaseId,
+        from: &ReleaseId,
+        context: &EffectContext<'_>,
+    ) -> EffectOutcome {
+        for step in [Bring::Start, Bring::Await, Bring::Shift] {
+            let outcome = match step {
+                Bring::Start => self.start(to, context).await,
+                Bring::Await => self.await_ready(to, context).await,
+                Bring::Shift => self.shift(to, context).await,
+            };
+            if !matches!(outcome, EffectOutcome::Done(_)) {
+                return outcome;
+            }
+        }
+        if from != to
+            && let stopped @ (EffectOutcome::NotDone(_) | EffectOutcome::Unknown(_)) =
+                self.stop(from, context).await
+        {
+            return stopped;
+        }
+        done(format!("{to} serves again"))
+    }
+}
+
+fn done(summary: String) -> EffectOutcome {
+    EffectOutcome::Done(Evidence { facts: json!({}), checks: Vec::new(), summary })
+}
+
+fn unreadable(error: impl std::error::Error) -> PlatformUnreadable {
+    let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+    PlatformUnreadable { reason: format!("{error}{cause}") }
+}
+
+/// What an instance does, as the supervisor has it; a serving one that is being restarted still serves.
+fn is_shown(role: Role, alive: bool) -> bool {
+    alive || role == Role::Serving
 }

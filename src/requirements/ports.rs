@@ -5,11 +5,12 @@ use std::net::{SocketAddr, TcpListener};
 use phases::engine::failure::CheckEvidence;
 
 use super::Line;
+use crate::platform::process::ProcessPlatform;
 use crate::site::Site;
-use crate::supervisor::port_holder;
+use crate::supervisor::listener::port_holder;
 
 /// Ours when the supervisor listens there; else nobody may.
-pub async fn ask(site: &Site) -> Vec<CheckEvidence> {
+pub fn ask(site: &Site) -> Vec<CheckEvidence> {
     let line = Line::new("port", "ops");
     let address = match site.environment.listen_address() {
         Ok(address) => address,
@@ -21,7 +22,7 @@ pub async fn ask(site: &Site) -> Vec<CheckEvidence> {
             )];
         }
     };
-    if site.platform.listens_on(address).await {
+    if ProcessPlatform::listening_on(&site.state) == Some(address) {
         return vec![line.passed(format!("{address} is ours"))];
     }
     vec![match TcpListener::bind(address) {

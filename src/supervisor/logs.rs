@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
+pub(super) mod collect;
+
 /// Most bytes read to find the last lines.
 const TAIL_BYTES: u64 = 64 * 1024;
 /// Longest line shown.

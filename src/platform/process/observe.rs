@@ -1,0 +1,45 @@
+//! The supervisor's state as the engine reads it.
+
+use phases::engine::platform::{Instance, PlatformState, PlatformUnreadable};
+use phases::release::ReleaseId;
+
+use super::{is_shown, unreadable};
+use crate::state_directory::StateDirectory;
+use crate::supervisor::state::StoredState;
+
+pub(super) fn platform_state(
+    directory: &StateDirectory,
+    stored: StoredState,
+) -> Result<PlatformState, PlatformUnreadable> {
+    let instances = stored
+        .instances
+        .into_iter()
+        .filter(|instance| is_shown(instance.role, instance.process.is_alive()))
+        .map(|instance| Instance { release: instance.release, role: instance.role, since: instance.since })
+        .collect();
+    Ok(PlatformState {
+        instances,
+        serving: stored.serving,
+        previous: stored.previous,
+        present: present(directory).map_err(unreadable)?,
+        token: stored.token,
+    })
+}
+
+/// Releases whose program and description lie in the state directory, in the order of their names.
+pub(super) fn present(directory: &StateDirectory) -> Result<Vec<ReleaseId>, std::io::Error> {
+    let entries = match std::fs::read_dir(directory.releases()) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let mut found: Vec<ReleaseId> = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|id| {
+            let place = directory.release(id);
+            place.join("crm-server").is_file() && place.join("release.json").is_file()
+        })
+        .collect();
+    found.sort();
+    Ok(found)
+}

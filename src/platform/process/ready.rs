@@ -1,0 +1,107 @@
+//! Waiting for a release to say it is ready, or to show why not.
+
+use std::time::Duration;
+
+use phases::engine::effects::{EffectOutcome, Evidence};
+use phases::engine::failure::{Failure, FailureClass};
+use phases::release::ReleaseId;
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::ProcessOptions;
+use super::supervised::{Supervised, Unanswered};
+use crate::supervisor::http::{Answered, get_private};
+use crate::supervisor::logs::last_lines;
+use crate::supervisor::state::StoredInstance;
+
+/// How often is asked.
+const PERIOD: Duration = Duration::from_millis(25);
+/// Longest single answer.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
+/// Log lines told.
+const LINES_TOLD: usize = 20;
+/// Characters of a readiness answer told.
+const BODY_TOLD: usize = 300;
+
+pub(super) async fn await_ready(options: &ProcessOptions, release: &ReleaseId) -> EffectOutcome {
+    let begun = Instant::now();
+    let deadline = begun + options.ready_deadline;
+    let mut seen = "it never answered".to_owned();
+    loop {
+        let instance = match living(options, release).await {
+            Ok(Ok(instance)) => instance,
+            Ok(Err(failure)) => return EffectOutcome::NotDone(failure),
+            Err(unanswered) => return unanswered.into_outcome(),
+        };
+        match ask(options, &instance).await {
+            Ok(answer) if is_ready(&answer, release) => return ready(release, begun.elapsed()),
+            Ok(answer) => seen = told(&answer),
+            // Its socket is held open by the supervisor: silence says nothing new.
+            Err(error) => tracing::debug!(%release, %error, "not ready yet"),
+        }
+        if Instant::now() >= deadline {
+            return EffectOutcome::NotDone(never_ready(options, &instance, &seen));
+        }
+        sleep(PERIOD).await;
+    }
+}
+
+/// The living instance of the release; or how it ended.
+async fn living(
+    options: &ProcessOptions,
+    release: &ReleaseId,
+) -> Result<Result<StoredInstance, Failure>, Unanswered> {
+    let state = Supervised::new(options).read().await?;
+    if let Some(instance) = state.usable(release) {
+        return Ok(Ok(instance.clone()));
+    }
+    let log = log_hint(options, release);
+    let failure = match state.exits.iter().find(|exit| exit.release == *release) {
+        Some(end) => {
+            let message = format!("release {release} {} before it was ready", end.exit);
+            Failure::new(FailureClass::ReleaseFailed, message).hint(log).detail(end.lines.clone())
+        }
+        None => Failure::new(FailureClass::ReleaseFailed, format!("release {release} does not run")),
+    };
+    Ok(Err(failure))
+}
+
+async fn ask(options: &ProcessOptions, instance: &StoredInstance) -> Result<Answered, std::io::Error> {
+    let sockets = options.directory.sockets().map_err(std::io::Error::other)?;
+    get_private(&sockets.instance_socket(instance.number, "private"), "/health/ready", ANSWER_PATIENCE).await
+}
+
+fn is_ready(answer: &Answered, release: &ReleaseId) -> bool {
+    answer.status == 200 && answer.release.as_deref() == Some(release.as_str())
+}
+
+fn ready(release: &ReleaseId, took: Duration) -> EffectOutcome {
+    EffectOutcome::Done(Evidence {
+        summary: format!("{release} ready after {} ms", took.as_millis()),
+        facts: json!({ "ready_after_ms": u64::try_from(took.as_millis()).unwrap_or(u64::MAX) }),
+        checks: Vec::new(),
+    })
+}
+
+fn told(answer: &Answered) -> String {
+    let body: String = answer.body.trim().chars().filter(|c| !c.is_control()).take(BODY_TOLD).collect();
+    let who = answer.release.as_deref().unwrap_or("no release");
+    format!("`/health/ready` answers {} as {who}: {body}", answer.status)
+}
+
+fn never_ready(options: &ProcessOptions, instance: &StoredInstance, seen: &str) -> Failure {
+    let release = &instance.release;
+    let seconds = options.ready_deadline.as_secs_f64();
+    let lines =
+        last_lines(&options.directory.logs().join(format!("{release}.log")), instance.log_from, LINES_TOLD);
+    Failure::new(
+        FailureClass::ReleaseFailed,
+        format!("release {release} was not ready in {seconds} s: {seen}"),
+    )
+    .hint(log_hint(options, release))
+    .detail(lines)
+}
+
+fn log_hint(options: &ProcessOptions, release: &ReleaseId) -> String {
+    format!("read `{}`", options.directory.logs().join(format!("{release}.log")).display())
+}

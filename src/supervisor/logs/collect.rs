@@ -1,0 +1,197 @@
+//! Collecting the logs of all releases into `logs/crm.log`, and keeping every log small.
+//!
+//! Releases write their own files, which this reads on: a supervisor that dies loses nothing, its successor
+//! goes on where it stopped.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Error as IoError, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Weak;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::state_directory::StateDirectory;
+use crate::supervisor::core::Supervisor;
+
+/// How often the files are read on.
+const PERIOD: Duration = Duration::from_millis(200);
+/// A log beyond this many bytes is set aside as `….log.1` and begun anew.
+const LARGEST: u64 = 10 * 1024 * 1024;
+/// Most bytes read on at once.
+const CHUNK: u64 = 1024 * 1024;
+/// A line longer than this is not waited for.
+const LONGEST_LINE: usize = 64 * 1024;
+
+/// Collects until the supervisor is gone.
+pub(in crate::supervisor) async fn run(supervisor: Weak<Supervisor>) {
+    let Some(directory) = supervisor.upgrade().map(|supervisor| supervisor.directory.clone()) else {
+        return;
+    };
+    let mut collector = Collector::resume(&directory);
+    while let Some(supervisor) = supervisor.upgrade() {
+        let mut releases: Vec<String> =
+            supervisor.state().instances.iter().map(|instance| instance.release.to_string()).collect();
+        // An instance that just ended may have said last words.
+        releases.extend(supervisor.state().exits.iter().map(|exit| exit.release.to_string()));
+        releases.sort();
+        releases.dedup();
+        drop(supervisor);
+        for release in releases {
+            if let Err(error) = collector.collect(&release) {
+                tracing::warn!(%release, %error, "its log cannot be collected");
+            }
+        }
+        sleep(PERIOD).await;
+    }
+}
+
+/// Where each log has been read to.
+struct Collector {
+    logs: PathBuf,
+    combined: PathBuf,
+    marks: PathBuf,
+    read_to: BTreeMap<String, u64>,
+}
+
+impl Collector {
+    fn resume(directory: &StateDirectory) -> Self {
+        let marks = directory.supervisor().join("collected.json");
+        let read_to = std::fs::read(&marks)
+            .ok()
+            .and_then(|text| serde_json::from_slice(&text).ok())
+            .unwrap_or_default();
+        Self { logs: directory.logs(), combined: directory.logs().join("crm.log"), marks, read_to }
+    }
+
+    /// Appends the new lines of one release.
+    fn collect(&mut self, release: &str) -> Result<(), IoError> {
+        let path = self.logs.join(format!("{release}.log"));
+        let mark = self.read_to.get(release).copied().unwrap_or(0);
+        let lines = match new_lines(&path, mark)? {
+            Some(lines) => lines,
+            None => return Ok(()),
+        };
+        set_aside_when_large(&self.combined)?;
+        let mut combined = open_to_append(&self.combined)?;
+        combined.write_all(&prefixed(release, &lines.text))?;
+        let read_to = if lines.end > LARGEST { cut(&path, lines.end)? } else { lines.end };
+        self.read_to.insert(release.to_owned(), read_to);
+        std::fs::write(&self.marks, serde_json::to_vec(&self.read_to).expect("plain data"))
+    }
+}
+
+/// Whole lines, and the offset behind them.
+struct Lines {
+    text: Vec<u8>,
+    end: u64,
+}
+
+fn new_lines(path: &Path, mark: u64) -> Result<Option<Lines>, IoError> {
+    let mut file = match File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        other => other?,
+    };
+    let length = file.metadata()?.len();
+    let from = if mark > length { 0 } else { mark };
+    if length == from {
+        return Ok(None);
+    }
+    file.seek(SeekFrom::Start(from))?;
+    let mut text = Vec::new();
+    file.take(CHUNK).read_to_end(&mut text)?;
+    match text.iter().rposition(|&byte| byte == b'\n') {
+        Some(last) => text.truncate(last + 1),
+        None if text.len() >= LONGEST_LINE => {}
+        None => return Ok(None),
+    }
+    let end = from + text.len() as u64;
+    Ok(Some(Lines { text, end }))
+}
+
+fn prefixed(release: &str, text: &[u8]) -> Vec<u8> {
+    let mut result = Vec::with_capacity(text.len() * 2);
+    for line in text.split_inclusive(|&byte| byte == b'\n') {
+        result.extend_from_slice(release.as_bytes());
+        result.push(b' ');
+        result.extend_from_slice(line.strip_suffix(b"\n").unwrap_or(line));
+        result.push(b'\n');
+    }
+    result
+}
+
+fn open_to_append(path: &Path) -> Result<File, IoError> {
+    File::options().append(true).create(true).mode(0o600).open(path)
+}
+
+fn set_aside_when_large(path: &Path) -> Result<(), IoError> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.len() > LARGEST => std::fs::rename(path, path.with_extension("log.1")),
+        _ => Ok(()),
+    }
+}
+
+/// Copies the log aside and empties it, unless it has grown beyond `end` since: then the next round tries.
+/// The writer appends, so it goes on at the new beginning. Gives where to read on.
+fn cut(path: &Path, end: u64) -> Result<u64, IoError> {
+    std::fs::copy(path, path.with_extension("log.1"))?;
+    let file = File::options().write(true).open(path)?;
+    if file.metadata()?.len() > end {
+        return Ok(end);
+    }
+    // A line written between these two calls is lost to the log, never to the release.
+    file.set_len(0)?;
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RELEASE: &str = "0123456789ab.01234567";
+
+    fn collector() -> (tempfile::TempDir, Collector, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let state = StateDirectory::new(directory.path(), "local").unwrap();
+        state.ensure().unwrap();
+        let log = state.logs().join(format!("{RELEASE}.log"));
+        (directory, Collector::resume(&state), log)
+    }
+
+    fn append(path: &Path, text: &str) {
+        open_to_append(path).unwrap().write_all(text.as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn whole_lines_are_collected_once_also_by_a_successor() {
+        let (directory, mut collector, log) = collector();
+        append(&log, "one\ntwo\nthr");
+        collector.collect(RELEASE).unwrap();
+        collector.collect(RELEASE).unwrap();
+        append(&log, "ee\n");
+        let state = StateDirectory::new(directory.path(), "local").unwrap();
+        Collector::resume(&state).collect(RELEASE).unwrap();
+        let combined = std::fs::read_to_string(state.logs().join("crm.log")).unwrap();
+        assert_eq!(combined, format!("{RELEASE} one\n{RELEASE} two\n{RELEASE} three\n"));
+    }
+
+    #[test]
+    fn large_log_is_set_aside_and_begun_anew() {
+        let (_directory, mut collector, log) = collector();
+        let line = "x".repeat(1023) + "\n";
+        append(&log, &line.repeat(11 * 1024));
+        for _ in 0..12 {
+            collector.collect(RELEASE).unwrap();
+        }
+        assert_eq!(std::fs::metadata(&log).unwrap().len(), 0);
+        append(&log, "after\n");
+        collector.collect(RELEASE).unwrap();
+        let combined = std::fs::read_to_string(&collector.combined).unwrap();
+        assert!(combined.ends_with(&format!("{RELEASE} after\n")));
+        let aside = collector.combined.with_extension("log.1");
+        let total = std::fs::metadata(&aside).unwrap().len() + combined.len() as u64;
+        assert!(total > 11 * 1024 * 1024, "lines were lost: {total}");
+    }
+}
