@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::statistics::Distribution;
 
-/// A request that leaves this late was not sent as asked (95 of 100 have to be in time).
-const LATE: Duration = Duration::from_millis(10);
+/// A request that leaves this late was not sent as asked (95 of 100 have to be in time). It is a twentieth
+/// of the runbook's 500 ms, and several turns of a busy scheduler: lateness only makes figures worse.
+const LATE: Duration = Duration::from_millis(25);
 
 /// The least share of the rate that has to be reached.
 const REACHED: f64 = 0.99;
@@ -43,7 +44,7 @@ mod tests {
     fn a_slow_generator_makes_the_load_invalid() {
         assert!(reasons(100.0, 99.95, &late(1), 0.3).is_empty());
         assert_eq!(reasons(100.0, 95.0, &late(1), 0.3), ["the generator sent 95.0 of 100.0 requests/s"]);
-        assert_eq!(reasons(100.0, 100.0, &late(20), 0.3).len(), 1);
+        assert_eq!(reasons(100.0, 100.0, &late(40), 0.3).len(), 1);
         assert_eq!(reasons(100.0, 100.0, &late(1), 0.97), ["a thread of the generator used 97 % of a core"]);
     }
 }

@@ -4,6 +4,7 @@
 mod assertions;
 mod format;
 mod house;
+mod https;
 mod load;
 mod pace;
 mod polling;

@@ -28,7 +28,7 @@ method = "POST"
 path = "/login"
 json = { email = "{{ceo.email}}", password = "{{ceo.password}}" }
 expect = [
-  "status == 201",
+  "status == 200",
   "$.access_token is number",
   "$.refresh_token == 'x'",
   "$ is array",
@@ -43,11 +43,20 @@ path = "/echo/{{ceo.password}}/{{login.token}}?password={{ceo.password}}"
 headers = { x-token = "{{login.token}}" }
 json = { password = "{{ceo.password}}" }
 expect = [
-  "status == 200",
+  "status == 400",
   "body == '{{ceo.password}}'",
   "header 'x-echo' == '{{login.token}}'",
   "body contains '{{login.token}} and more'",
 ]
+[http.echo-status]
+session = "ceo"
+path = "/echo/{{ceo.password}}/{{login.token}}"
+expect = ["status == 200"]
+[http.login-status]
+method = "POST"
+path = "/login"
+json = { email = "{{ceo.email}}", password = "{{ceo.password}}" }
+expect = ["status == 201"]
 [http.bad-header]
 path = "/"
 headers = { x-password = "{{ceo.password}}\u0001" }
@@ -74,7 +83,14 @@ async fn no_secret_shows_in_any_outcome() {
     let outcomes: Vec<Outcome> = report.checks.iter().map(|check| check.outcome).collect();
     assert_eq!(
         outcomes,
-        [Outcome::Passed, Outcome::Failed, Outcome::Failed, Outcome::Errored],
+        [
+            Outcome::Passed,
+            Outcome::Failed,
+            Outcome::Failed,
+            Outcome::Failed,
+            Outcome::Failed,
+            Outcome::Errored
+        ],
         "{report:#?}"
     );
     let seen = format!("{report:#?}\n{}", serde_json::to_string(&report).unwrap());
