@@ -71,7 +71,9 @@ impl Active<'_> {
     }
 
     async fn step(&mut self, step: &Step) -> Result<(), Halt> {
-        if self.progress.state(&step.id.0).is_over() {
+        let state = self.progress.state(&step.id.0);
+        let told = state == StepState::Refused && self.progress.only_reports(&step.id.0);
+        if state.is_over() || told {
             let report = self.remembered(step);
             self.phases.last_mut().expect("a phase is under way").steps.push(report);
             return Ok(());

@@ -82,7 +82,7 @@ impl Active<'_> {
     /// Checks the earlier release when it has traffic again. Gives the class of failure when it is not well.
     pub(super) async fn prove_recovery(&mut self, plan: &Plan) -> Result<Option<FailureClass>, Halt> {
         let Some(step) = &plan.recovery.smoke else { return Ok(None) };
-        if self.progress.traffic_restored || self.progress.taken_back {
+        if self.progress.traffic_restored {
             self.recover(step).await?;
         }
         Ok(self.progress.reported(&step.id.0).map(|failure| failure.class))
