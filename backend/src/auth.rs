@@ -6,5 +6,5 @@ pub(crate) mod session;
 pub(crate) mod throttle;
 pub(crate) mod token;
 
-pub use caller::{Caller, Identity};
-pub use token::Tokens;
+pub(crate) use caller::{Caller, Identity};
+pub(crate) use token::Tokens;

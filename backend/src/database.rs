@@ -30,7 +30,7 @@ pub struct Database {
 
 /// Connections of the pool at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
-pub struct PoolState {
+pub(crate) struct PoolState {
     /// Connections open now.
     pub size: u32,
     /// Connections open and free.

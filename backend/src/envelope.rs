@@ -58,8 +58,11 @@ pub(crate) async fn envelope(State(state): State<AppState>, mut request: Request
 /// The answer of the routes, in bounded time and without a panic.
 async fn answer(state: &AppState, request: Request, next: Next) -> Response {
     #[cfg(feature = "faults")]
-    if let Some(response) = crate::faults::answer(&request).await {
-        return response;
+    {
+        let path = request.uri().path().to_owned();
+        if let Some(response) = crate::faults::answer(&path).await {
+            return response;
+        }
     }
     let work = AssertUnwindSafe(next.run(request)).catch_unwind();
     match tokio::time::timeout(state.settings().request_timeout, work).await {

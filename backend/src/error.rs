@@ -9,37 +9,37 @@ use utoipa::ToSchema;
 
 /// One field of a request that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct FieldError {
+pub(crate) struct FieldError {
     /// Name of the field, as the request spells it.
-    pub field: String,
+    pub(crate) field: String,
     /// What is wrong with it.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 /// What is inside `error`.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ErrorDetail {
+pub(crate) struct ErrorDetail {
     /// Stable word for programs, as `invalid_request`.
-    pub code: String,
+    pub(crate) code: String,
     /// Sentence for people.
-    pub message: String,
+    pub(crate) message: String,
     /// Id of the request, the same as in the log and in `x-request-id`.
-    pub request_id: String,
+    pub(crate) request_id: String,
     /// Each field that cannot be used; absent when it is not about fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub fields: Vec<FieldError>,
+    pub(crate) fields: Vec<FieldError>,
 }
 
 /// Body of every error answer.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ErrorBody {
+pub(crate) struct ErrorBody {
     /// The error.
-    pub error: ErrorDetail,
+    pub(crate) error: ErrorDetail,
 }
 
 /// Why a request is refused or failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApiError {
+pub(crate) struct ApiError {
     /// Status of the answer.
     pub(crate) status: StatusCode,
     /// Stable code.

@@ -3,11 +3,14 @@
 
 mod app;
 mod auth;
+pub mod command;
 mod database;
 mod envelope;
 mod error;
 mod extract;
-mod jobs;
+#[cfg(feature = "faults")]
+mod faults;
+pub mod jobs;
 mod lifecycle;
 mod meter;
 pub mod password;
@@ -16,10 +19,12 @@ mod redis_door;
 mod routes;
 mod schema_versions;
 pub mod seed;
+pub mod serve;
 pub mod settings;
 mod state;
 mod tenant;
 
 pub use app::{app, document, permissions};
+pub use database::Database;
 pub use lifecycle::{Lifecycle, Stage};
 pub use state::AppState;

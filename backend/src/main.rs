@@ -1,3 +1,7 @@
-//! `crm-server`.
+//! `crm-server`: the process around the library. Everything it does is in `crm_backend::command`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    crm_backend::command::run()
+}

@@ -154,7 +154,7 @@ impl Slot {
 /// The caller's tenant, as a handler asks for it: `async fn handler(mut tenant: Tenant)`.
 /// The policy layer has opened the transaction and commits it when the answer is no error.
 #[derive(Debug)]
-pub struct Tenant {
+pub(crate) struct Tenant {
     caller: Caller,
     transaction: Option<Transaction>,
     slot: Slot,
@@ -163,7 +163,7 @@ pub struct Tenant {
 impl Tenant {
     /// Who asks.
     #[must_use]
-    pub fn caller(&self) -> Caller {
+    pub(crate) fn caller(&self) -> Caller {
         self.caller
     }
 

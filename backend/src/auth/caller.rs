@@ -56,13 +56,13 @@ impl Display for Role {
 
 /// A person with a valid token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Caller {
+pub(crate) struct Caller {
     /// Their tenant; the only source of a tenant there is.
-    pub tenant_id: i32,
+    pub(crate) tenant_id: i32,
     /// The person.
-    pub user_id: Uuid,
+    pub(crate) user_id: Uuid,
     /// What they are.
-    pub role: Role,
+    pub(crate) role: Role,
     /// The login this token came from.
     pub(crate) session_id: Uuid,
     /// The account's token version when the token was signed.
@@ -71,7 +71,7 @@ pub struct Caller {
 
 /// Who a request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Identity {
+pub(crate) enum Identity {
     /// No token was shown.
     Anonymous,
     /// The machine token was shown.

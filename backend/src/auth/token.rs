@@ -40,10 +40,10 @@ struct Claims {
 /// A token that is not valid now; the reasons are all the same to the outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the token is not valid")]
-pub struct BadToken;
+pub(crate) struct BadToken;
 
 /// Signs and verifies access tokens.
-pub struct Tokens {
+pub(crate) struct Tokens {
     signing: EncodingKey,
     verifying: Vec<DecodingKey>,
     validation: Validation,
@@ -58,7 +58,7 @@ impl Debug for Tokens {
 impl Tokens {
     /// Keys from the settings: the current one signs, both verify.
     #[must_use]
-    pub fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings) -> Self {
         let keys: Vec<&SecretString> = [Some(&settings.jwt_secret), settings.jwt_secret_previous.as_ref()]
             .into_iter()
             .flatten()

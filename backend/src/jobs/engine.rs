@@ -79,14 +79,15 @@ pub struct Engine {
 
 impl Engine {
     /// An engine for `jobs`.
-    pub(crate) fn new(database: Database, jobs: Vec<Arc<dyn Job>>, release: &str) -> Self {
+    #[must_use]
+    pub fn new(database: Database, jobs: Vec<Arc<dyn Job>>, release: &str) -> Self {
         let name = format!("{release}/{}/{}", std::process::id(), Uuid::new_v4().simple());
         Self { database, jobs, name }
     }
 
     /// Works from the moment this server serves until it drains. A run in progress at that moment is
     /// given `grace` to end, then given back.
-    pub(crate) async fn work(self, lifecycle: Lifecycle, grace: Duration) {
+    pub async fn work(self, lifecycle: Lifecycle, grace: Duration) {
         lifecycle.reached(Stage::Serving).await;
         let mut announced = false;
         while lifecycle.stage() == Stage::Serving {

@@ -14,10 +14,13 @@ pub(crate) struct Live {
     status: &'static str,
     /// Release id.
     release: String,
+    /// Whether the process has given up new privileges (`PR_SET_NO_NEW_PRIVS`).
+    no_new_privs: bool,
 }
 
 /// Whether the process answers.
 #[utoipa::path(get, path = "/health/live", tag = "health", responses((status = OK, body = Live)))]
 pub(crate) async fn live(State(state): State<AppState>) -> Json<Live> {
-    Json(Live { status: "alive", release: state.settings().release.clone() })
+    let no_new_privs = rustix::thread::no_new_privs().unwrap_or(false);
+    Json(Live { status: "alive", release: state.settings().release.clone(), no_new_privs })
 }

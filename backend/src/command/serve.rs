@@ -1,0 +1,50 @@
+//! `crm-server serve`: settings, log, sockets, and then the server until it is drained.
+
+use rustix::io::Result as SystemResult;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use super::Failure;
+use crate::serve::sockets::{Handover, Sockets};
+use crate::settings::{Settings, Source};
+use crate::state::AppState;
+
+/// Serves; `hardened` says whether the process could give up new privileges.
+pub(super) fn run(hardened: SystemResult<()>) -> Result<(), Failure> {
+    let settings =
+        Settings::read(Source::environment()).map_err(|error| Failure::of(&error, error.hint()))?;
+    // Before anything else opens a descriptor, so that a handed-over number is what it was.
+    let handover = Handover::read(|name| std::env::var(name).ok(), std::process::id());
+    let sockets = handover.and_then(|handover| Sockets::take(&handover, settings.bind));
+    let sockets = sockets.map_err(|error| Failure::of(&error, error.hint()))?;
+    log(&settings.log_level);
+    if let Err(error) = hardened {
+        tracing::warn!(%error, "new privileges could not be given up");
+    }
+    #[cfg(feature = "faults")]
+    crate::faults::announce();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::of(&error, None))?;
+    let served = runtime.block_on(async {
+        #[cfg(feature = "faults")]
+        crate::faults::maybe_exit();
+        crate::serve::serve(AppState::new(settings), sockets).await
+    });
+    // Work that is stuck in the background keeps nobody alive.
+    runtime.shutdown_background();
+    served.map_err(|error| Failure::of(&error, None))
+}
+
+/// One JSON object per line on stdout. Statements of the database library are not logged: they are
+/// timed by the query layer, and could hold what does not belong in a log.
+fn log(filter: &str) {
+    let filter: Targets = filter.parse().expect("checked when the settings were read");
+    let filter = filter.with_target("sqlx", tracing::Level::WARN);
+    let lines = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false);
+    tracing_subscriber::registry().with(filter).with(lines).init();
+}

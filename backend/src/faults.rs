@@ -1,0 +1,95 @@
+//! Releases that break on purpose (`CRM_FAULT`), for the tests of whoever deploys this. Compiled only
+//! with the feature `faults`, never into a release.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+
+use crate::error::ApiError;
+
+/// When a release that exits does so.
+const EXIT_AFTER: Duration = Duration::from_millis(300);
+
+/// How this release breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    NeverReady,
+    Exit,
+    Http500,
+    LoginBroken,
+    Slow(Duration),
+}
+
+fn fault() -> Option<Fault> {
+    static FAULT: OnceLock<Option<Fault>> = OnceLock::new();
+    *FAULT.get_or_init(|| std::env::var("CRM_FAULT").ok().and_then(|text| parse(&text)))
+}
+
+fn parse(text: &str) -> Option<Fault> {
+    match text {
+        "never_ready" => Some(Fault::NeverReady),
+        "exit" => Some(Fault::Exit),
+        "http_500" => Some(Fault::Http500),
+        "login_broken" => Some(Fault::LoginBroken),
+        other => other.strip_prefix("slow_ms=")?.parse().ok().map(Duration::from_millis).map(Fault::Slow),
+    }
+}
+
+/// Says in the log what will go wrong.
+pub(crate) fn announce() {
+    if let Some(fault) = fault() {
+        tracing::warn!(?fault, "this release breaks on purpose (CRM_FAULT)");
+    }
+}
+
+/// Ends the process a moment after its start, when that is its fault.
+pub(crate) fn maybe_exit() {
+    if fault() == Some(Fault::Exit) {
+        tokio::spawn(async {
+            tokio::time::sleep(EXIT_AFTER).await;
+            tracing::error!("exiting on purpose (CRM_FAULT=exit)");
+            std::process::exit(1);
+        });
+    }
+}
+
+/// False when this release is never ready.
+pub(crate) fn may_be_ready() -> bool {
+    fault() != Some(Fault::NeverReady)
+}
+
+/// The broken answer to a request of the application, when there is one. Health stays well: what an
+/// orchestrator cannot see is the point.
+pub(crate) async fn answer(path: &str) -> Option<Response> {
+    let is_health = path.starts_with("/health");
+    match fault() {
+        Some(Fault::Http500) if !is_health => Some(ApiError::internal().into_response()),
+        Some(Fault::Slow(time)) if !is_health => {
+            tokio::time::sleep(time).await;
+            None
+        }
+        _ => None,
+    }
+}
+
+/// Fails when logins are broken.
+pub(crate) fn login() -> Result<(), ApiError> {
+    if fault() == Some(Fault::LoginBroken) { Err(ApiError::internal()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_documented_fault_is_known() {
+        assert_eq!(parse("never_ready"), Some(Fault::NeverReady));
+        assert_eq!(parse("exit"), Some(Fault::Exit));
+        assert_eq!(parse("http_500"), Some(Fault::Http500));
+        assert_eq!(parse("login_broken"), Some(Fault::LoginBroken));
+        assert_eq!(parse("slow_ms=250"), Some(Fault::Slow(Duration::from_millis(250))));
+        assert_eq!(parse("slow_ms=much"), None);
+        assert_eq!(parse(""), None);
+    }
+}
