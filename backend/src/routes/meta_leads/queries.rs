@@ -124,7 +124,7 @@ pub(super) async fn page(
 pub(super) async fn total(tenant: &mut Tenant, filter: &Filter) -> Result<Total, sqlx::Error> {
     let mut sql = QueryBuilder::new("SELECT count(*) FROM (SELECT FROM leads l WHERE ");
     restrict(&mut sql, tenant, filter);
-    sql.push(" LIMIT ").push_bind(EXACT + 1).push(") some");
+    sql.push(" LIMIT ").push_bind(EXACT + 1).push(") found");
     let count = sql.build_query_scalar().fetch_one(tenant.db()).await?;
     Ok(Total::of(count))
 }
