@@ -65,6 +65,15 @@ impl TestDatabase {
         PgPoolOptions::new().max_connections(3).connect_with(self.options(role)).await.unwrap()
     }
 
+    /// Address of the database for a role.
+    pub(crate) fn dsn(&self, role: &str) -> String {
+        let dsn = std::env::var("TEST_DATABASE_URL").unwrap();
+        let mut url = url::Url::parse(&dsn).unwrap();
+        url.set_username(role).unwrap();
+        url.set_path(&self.name);
+        url.to_string()
+    }
+
     fn options(&self, role: &str) -> PgConnectOptions {
         self.server.clone().database(&self.name).username(role)
     }

@@ -63,3 +63,10 @@ INSERT INTO seller_metrics_hourly (tenant_id, seller_id, metric, hour) SELECT te
 INSERT INTO seller_metrics_daily (tenant_id, seller_id, metric, day) SELECT tenant_id, id, 'messages_sent', current_date FROM users;
 INSERT INTO notification_settings (tenant_id, user_id) SELECT tenant_id, id FROM users;
 ";
+
+/// The seed told from now, for routes that go by the clock.
+pub(crate) async fn seeded_now(database: &TestDatabase) -> PgPool {
+    let pool = database.pool("crm_migrator").await;
+    seed(&pool, SeedOptions { now: None, ..options() }).await.unwrap();
+    pool
+}
