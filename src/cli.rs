@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Rolls a CRM out to staging and proves that it works.
 #[derive(Debug, Parser)]
-#[command(name = "crmctl", version, about, max_term_width = 100, propagate_version = true)]
+#[command(name = "crmctl", version, about, max_term_width = 100)]
 #[command(after_help = crate::cli::exit_codes())]
 pub struct Cli {
     /// Options of every verb.
@@ -194,7 +194,7 @@ pub struct MigrateRollbackArgs {
     /// Environment
     pub environment: String,
     /// Number of the migration, as 16
-    pub version: i64,
+    pub number: i64,
     /// Consent: the serving release loses a schema it needs
     #[arg(long)]
     pub while_serving: bool,
@@ -314,4 +314,16 @@ pub struct SuiteRunArgs {
 pub fn exit_codes() -> String {
     let lines = crate::error::Exit::TABLE.map(|(exit, sentence)| format!("  {:>2}  {sentence}", exit.code()));
     format!("Exit codes:\n{}", lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
 }

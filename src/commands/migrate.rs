@@ -234,14 +234,14 @@ async fn rollback(context: &Context, arguments: &MigrateRollbackArgs) -> Result<
     let options = RollbackOptions {
         author: effects::migrate::author(&run),
         token: i64::try_from(lease.token).ok(),
-        serving_needs: needing(&site, arguments.version).await,
+        serving_needs: needing(&site, arguments.number).await,
         while_serving: arguments.while_serving,
         accept_loss: arguments.accept_loss,
         patience: Patience::default(),
     };
     let tell = |event: Event| tracing::info!(event = %effects::migrate::words(&event));
     let outcome =
-        ::migrate::rollback(&subject.database(&run)?, &set, arguments.version, &options, &tell).await;
+        ::migrate::rollback(&subject.database(&run)?, &set, arguments.number, &options, &tell).await;
     let _ = site.ledger.release(&lease).await;
     let reverted = outcome.map_err(|error| failed(&error))?;
     if context.terminal.json {

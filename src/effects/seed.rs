@@ -6,6 +6,7 @@ use phases::engine::effects::{EffectContext, EffectOutcome, Evidence, Probe};
 use phases::engine::failure::{Failure, FailureClass};
 use phases::release::ReleaseId;
 use secrecy::ExposeSecret;
+use serde_json::Value;
 
 use crate::site::Site;
 use crate::site::database;
@@ -42,9 +43,8 @@ pub(super) async fn apply(site: &Site, release: &ReleaseId, _context: &EffectCon
         .await;
     match output {
         Ok(output) if output.status.success() => {
-            let said = String::from_utf8_lossy(&output.stdout);
-            let summary = said.lines().last().unwrap_or("seeded").trim().to_owned();
-            EffectOutcome::Done(Evidence { summary, ..Evidence::default() })
+            let facts: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+            EffectOutcome::Done(Evidence { summary: summary(&facts), facts, checks: Vec::new() })
         }
         Ok(output) => {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -52,6 +52,15 @@ pub(super) async fn apply(site: &Site, release: &ReleaseId, _context: &EffectCon
             EffectOutcome::NotDone(failure(output.status.to_string()).detail(lines.into_iter().rev()))
         }
         Err(error) => EffectOutcome::NotDone(failure(error.to_string())),
+    }
+}
+
+/// What the seed says it did, for people.
+fn summary(facts: &Value) -> String {
+    let tenants = facts["tenants"].as_array().map_or(0, Vec::len);
+    match facts["accounts_created"].as_u64() {
+        Some(accounts) => format!("{accounts} accounts in {tenants} tenants"),
+        None => "accounts and first data".to_owned(),
     }
 }
 

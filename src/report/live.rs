@@ -103,7 +103,10 @@ impl<'t> Live<'t> {
 
     fn step_finished(&self, state: &mut State, step: &str, status: StepStatus, summary: &str, took: f64) {
         if matches!(status, StepStatus::Done | StepStatus::Unchanged) && !summary.is_empty() {
-            state.summaries.push(summary.to_owned());
+            // The steps that say what their phase is about speak for it; any other only when none of them ran.
+            let about = matches!(step, "deploy.shift" | "rollback.shift" | "migrate.apply");
+            let place = if about || state.summaries.is_empty() { state.summaries.len() } else { 0 };
+            state.summaries.insert(place, summary.to_owned());
         }
         let undone = matches!(status, StepStatus::Undone | StepStatus::UndoFailed);
         let wanted = !self.terminal.has_bars() || self.terminal.verbosity == Verbosity::Verbose || undone;
@@ -111,7 +114,7 @@ impl<'t> Live<'t> {
             let mark = self.mark(status);
             let word =
                 if undone { format!(" ({})", json::word(&status).replace('_', " ")) } else { String::new() };
-            let line = format!("  {mark} {step:<22} {:>7}  {summary}{word}", seconds(took));
+            let line = format!("  {mark} {step:<24} {:>7}  {summary}{word}", seconds(took));
             self.say(line.trim_end());
         }
     }

@@ -33,6 +33,7 @@ pub fn checks(checks: &[CheckEvidence], width: usize, paint: Paint) -> Vec<Strin
 fn said(check: &CheckEvidence) -> String {
     let actual = check.actual.as_deref().unwrap_or("");
     match (check.outcome, check.expected.as_deref()) {
+        (CheckOutcome::Passed, _) if actual.is_empty() => format!("{:.0} ms", check.duration_ms),
         (CheckOutcome::Passed, _) | (_, None) => actual.to_owned(),
         (CheckOutcome::Failed | CheckOutcome::Errored, Some(expected)) => {
             format!("expected {expected}, got {actual}")

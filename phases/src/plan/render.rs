@@ -46,10 +46,10 @@ impl Display for Intent {
 /// One step, indented, with its way back below when there is one to tell.
 impl Display for Step {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        writeln!(f, "  {:<22}{}", self.id.0, self.title)?;
+        writeln!(f, "  {:<24}{}", self.id.0, self.title)?;
         match &self.undo {
             Undo::Nothing => Ok(()),
-            undo => writeln!(f, "  {:<22}  {undo}", ""),
+            undo => writeln!(f, "  {:<24}  {undo}", ""),
         }
     }
 }
