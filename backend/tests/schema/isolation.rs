@@ -1,5 +1,7 @@
 //! Row-level security seen from crm_app: nothing without a tenant, never another tenant's row, and no
 //! way to write one. Every table with a tenant is found in the catalog, so a new one cannot be forgotten.
+//!
+//! Length: one wall, seen from every side.
 
 use std::time::{Duration, Instant};
 
