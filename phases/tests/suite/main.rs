@@ -1,3 +1,4 @@
 //! Tests of the deployment as values, one module per concern.
 
+mod contract;
 mod generic;

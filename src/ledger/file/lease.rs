@@ -41,7 +41,8 @@ impl LeaseFile {
     pub(super) fn lock(directory: &Path) -> Result<Self, LedgerError> {
         let path = directory.join(NAME);
         let new = !path.exists();
-        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let options =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
         let file = options.map_err(|error| storage(&path, &error))?;
         if new {
             sync_directory(directory)?;

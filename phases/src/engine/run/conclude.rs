@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::engine::conclusion::Conclusion;
 use crate::engine::event::{PhaseStatus, StepStatus};
 use crate::engine::failure::{Failure, FailureClass};
-use crate::engine::history::decision::{Verdict, encode};
+use crate::engine::history::decision::{Verdict, draft_values};
 use crate::engine::journal::Kind;
 use crate::engine::report::{PhaseReport, RunReport, StepReport};
 use crate::engine::resume::{FailedStep, StepState};
@@ -181,7 +181,7 @@ impl Active<'_> {
 
     async fn judge(&mut self, verdict: Verdict<'_>) -> Result<(), Halt> {
         let Some(target) = self.target() else { return Ok(()) };
-        let values = encode(&target, verdict);
+        let values = draft_values(&target, verdict);
         self.record(Kind::Verdict, None, values).await
     }
 
