@@ -1,5 +1,7 @@
 //! What every platform promises. Use: `phases::platform_contract!(Stand::new().await)` in a test module, with
 //! the expression giving a fresh [`Stand`] each time.
+//!
+//! Length: one list of promises, to be read as one; each of them is short.
 
 use std::time::Duration;
 
