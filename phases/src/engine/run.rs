@@ -20,6 +20,7 @@ use crate::plan::{Phase, Plan};
 
 mod active;
 mod conclude;
+mod decide;
 mod forward;
 mod unwind;
 

@@ -106,6 +106,21 @@ async fn old_release_that_fails_its_smoke_too_leaves_the_run_stuck() {
     scene.world.site().verdicts.insert(Scene::release(1).id, CheckOutcome::Failed);
     assert_eq!(ending(&deploy(&scene, 2).await), (Ending::Stuck, 21));
     assert!(matches!(history::blockage(&scene.records()).unwrap(), Some(Blockage::Stuck { .. })));
+    let report = scene.process(&Errand::Resolve, &Never, &|_| {}).await.unwrap();
+    assert_eq!(ending(&report), (Ending::Done, 0));
+    assert_eq!(history::blockage(&scene.records()).unwrap(), None);
+}
+
+#[tokio::test]
+async fn blocked_release_can_be_freed_by_a_person() {
+    let scene = Scene::grown(1).await;
+    plant(&scene, Call::Apply, "deploy.gate", Kind::Before(FailureClass::CheckFailed));
+    let report = deploy(&scene, 2).await;
+    let target = report.release.unwrap();
+    assert!(scene.plan(&Request::deploy(), Some(&Scene::release(2))).is_err());
+    let report = scene.process(&Errand::Unblock(&target), &Never, &|_| {}).await.unwrap();
+    assert_eq!(ending(&report), (Ending::Done, 0));
+    assert_eq!(ending(&deploy(&scene, 2).await), (Ending::Deployed, 0));
 }
 
 #[tokio::test]

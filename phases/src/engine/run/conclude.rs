@@ -194,7 +194,11 @@ impl Active<'_> {
         Some(target)
     }
 
-    async fn end(&mut self, conclusion: Conclusion, failure: Option<&Failure>) -> Result<(), Halt> {
+    pub(super) async fn end(
+        &mut self,
+        conclusion: Conclusion,
+        failure: Option<&Failure>,
+    ) -> Result<(), Halt> {
         let evidence = json!({
             "ending": conclusion.ending(),
             "exit_code": conclusion.exit_code(),
@@ -203,7 +207,7 @@ impl Active<'_> {
         self.record(Kind::End, None, [Value::Null, Value::Null, evidence]).await
     }
 
-    fn report(mut self, conclusion: Conclusion, failure: Option<Failure>) -> RunReport {
+    pub(super) fn report(mut self, conclusion: Conclusion, failure: Option<Failure>) -> RunReport {
         let plan = Arc::clone(&self.plan);
         for planned in plan.phases.iter().skip(self.phases.len()) {
             let status = match planned.intent {
