@@ -11,8 +11,8 @@ impl Display for Plan {
         if let Some(target) = &self.target {
             write!(f, ": {}", target.id)?;
         }
-        if let Some(previous) = &self.previous {
-            write!(f, " (before it {previous})")?;
+        if let Some(previous) = self.previous.as_ref().filter(|_| self.shifts()) {
+            write!(f, " in place of {previous}")?;
         }
         writeln!(f)?;
         self.phases.iter().try_for_each(|phase| write!(f, "{phase}"))?;
