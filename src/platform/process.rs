@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -43,9 +44,13 @@ pub struct ProcessOptions {
     pub ready_deadline: Duration,
     /// How a supervisor is started.
     pub supervisor: SupervisorProgram,
-    /// What a release finds in its environment, besides its sockets and `CRM_RELEASE`.
-    pub environment: Vec<EnvironmentVariable>,
+    /// What a release finds in its environment, besides its sockets and `CRM_RELEASE`. Asked when a release is
+    /// started: secrets that crmctl makes itself do not exist before.
+    pub environment: ReleaseEnvironment,
 }
+
+/// Gives the variables of a release, or why they cannot be had.
+pub type ReleaseEnvironment = Arc<dyn Fn() -> Result<Vec<EnvironmentVariable>, String> + Send + Sync>;
 
 /// One variable for releases; the value may be a secret.
 #[derive(Clone)]
@@ -85,6 +90,14 @@ impl ProcessPlatform {
         Ok(state.usable(release).map(|found| sockets.instance_socket(found.number, "private")))
     }
 
+    /// Public address that the environment's supervisor, or a release it left behind, listens on now.
+    pub fn listening_on(directory: &StateDirectory) -> Option<SocketAddr> {
+        let state = StoredState::read(directory).ok()?;
+        let alive = state.supervisor.as_ref().is_some_and(|supervisor| supervisor.is_alive())
+            || state.instances.iter().any(|instance| instance.process.is_alive());
+        state.address.filter(|_| alive)
+    }
+
     fn supervised(&self) -> Supervised<'_> {
         Supervised::new(&self.options)
     }
@@ -97,15 +110,16 @@ impl ProcessPlatform {
         }
     }
 
-    fn start_request(&self, release: &ReleaseId, token: u64) -> Request {
-        let given = self.options.environment.iter();
+    fn start_request(&self, release: &ReleaseId, token: u64) -> Result<Request, String> {
+        let given = (self.options.environment)()?;
+        let given = given.iter();
         let mut environment: Vec<Variable> = given
             .filter(|variable| variable.name != "CRM_RELEASE")
             .map(|variable| Variable { name: variable.name.clone(), value: variable.value.clone() })
             .collect();
         environment.push(Variable { name: "CRM_RELEASE".into(), value: release.as_str().into() });
         let directory = self.options.directory.release(release);
-        Request::Start(Start { release: release.clone(), directory, environment, token })
+        Ok(Request::Start(Start { release: release.clone(), directory, environment, token }))
     }
 
     /// Nothing lives and no supervisor runs: there is nothing to stop, and none is started to say so.
@@ -139,7 +153,10 @@ impl Platform for ProcessPlatform {
     }
 
     async fn start(&self, release: &ReleaseId, context: &EffectContext<'_>) -> EffectOutcome {
-        self.effect(self.start_request(release, context.token)).await
+        match self.start_request(release, context.token) {
+            Ok(request) => self.effect(request).await,
+            Err(reason) => EffectOutcome::NotDone(Failure::new(FailureClass::Refused, reason)),
+        }
     }
 
     async fn await_ready(&self, release: &ReleaseId, _context: &EffectContext<'_>) -> EffectOutcome {
