@@ -1,3 +1,12 @@
-//! End to end.
+//! End to end: one binary, one file per story. Every story deploys the real server with the real crmctl.
 
+mod harness;
+
+mod bad_input;
+mod contract;
+mod gate;
+mod interruption;
+mod migrations;
+mod output;
 mod process;
+mod zero_failures;

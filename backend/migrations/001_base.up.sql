@@ -42,7 +42,7 @@ CREATE TABLE users (
   first_name text NOT NULL,
   last_name text NOT NULL DEFAULT '',
   locale text NOT NULL DEFAULT 'es' CONSTRAINT users_locale_known CHECK (locale IN ('es', 'en')),
-  time_zone text CONSTRAINT users_time_zone_known CHECK (timezone(time_zone, timestamptz '2000-01-01 00:00:00+00') IS NOT NULL),
+  time_zone text CONSTRAINT users_time_zone_known CHECK (time_zone IS NULL OR timezone(time_zone, timestamptz '2000-01-01 00:00:00+00') IS NOT NULL),
   token_version int NOT NULL DEFAULT 0,
   last_login_at timestamptz,
   password_changed_at timestamptz NOT NULL DEFAULT now(),

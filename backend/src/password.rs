@@ -20,7 +20,8 @@ const COMMON: &str = include_str!("password/common.txt");
 
 /// A valid hash, of the same cost as every other, that no password is known for. Verifying against it
 /// makes an unknown account as slow as a wrong password.
-pub const UNKNOWN_ACCOUNT_HASH: &str = "@DUMMY@";
+pub const UNKNOWN_ACCOUNT_HASH: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$Mox3efwJQaZQuRJCl7u59A$tMYAXWdSlSNXsSkD6CfZes+FLdo9+hCKpMEXdo4C4Ss";
 
 /// Why a password cannot be hashed or is not accepted.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

@@ -5,9 +5,12 @@ mod admin;
 mod auth;
 mod config;
 mod health;
+mod meta_leads;
+mod notifications;
 pub(crate) mod openapi;
 mod page;
 mod scheduled_tasks;
+mod sellers;
 
 use crate::policy::Routes;
 
@@ -18,6 +21,9 @@ pub(crate) fn all() -> Routes {
         .and(health::routes())
         .and(scheduled_tasks::routes())
         .and(admin::routes())
+        .and(notifications::routes())
+        .and(sellers::routes())
+        .and(meta_leads::routes())
         .and(config::routes())
         .and(openapi::routes())
         .and(page::routes())

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::platform::PlatformState;
+use crate::engine::platform::{Instance, PlatformState, Role};
 use crate::release::{ReleaseId, ReleaseState};
 
 /// A release that some run brought to an end worth remembering.
@@ -53,6 +53,26 @@ pub struct PerfVerdict {
     pub asked: String,
 }
 
+/// A run that stands in the way of the next one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum Blockage {
+    /// It began to change things and has no end.
+    Unfinished {
+        /// Which.
+        run: String,
+        /// Its verb.
+        verb: String,
+    },
+    /// Going back failed too; a person has to say that it is settled.
+    Stuck {
+        /// Which.
+        run: String,
+        /// Its verb.
+        verb: String,
+    },
+}
+
 /// Everything planning may look at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observed {
@@ -60,6 +80,10 @@ pub struct Observed {
     pub platform: PlatformState,
     /// Releases with a decision, oldest first (folded from the journal).
     pub releases: Vec<KnownRelease>,
+    /// Good releases in the order in which one goes back through them, oldest first (folded from the journal).
+    pub trail: Vec<ReleaseId>,
+    /// An unfinished or stuck run (folded from the journal).
+    pub blockage: Option<Blockage>,
     /// The wanted release is already built: its content digest.
     pub built: Option<String>,
     /// The database.
@@ -68,4 +92,23 @@ pub struct Observed {
     pub jobs_started: Option<bool>,
     /// Last good perf verdict.
     pub perf: Option<PerfVerdict>,
+}
+
+impl Observed {
+    /// The release that has the public address and is alive.
+    pub fn alive(&self) -> Option<&ReleaseId> {
+        let serving = self.platform.serving.as_ref()?;
+        let alive = |i: &Instance| i.role == Role::Serving && &i.release == serving;
+        self.platform.instances.iter().any(alive).then_some(serving)
+    }
+
+    /// What was decided about a release.
+    pub fn known(&self, id: &ReleaseId) -> Option<&KnownRelease> {
+        self.releases.iter().find(|release| &release.id == id)
+    }
+
+    /// It could be started: its content is on the platform.
+    pub fn is_present(&self, id: &ReleaseId) -> bool {
+        self.platform.present.contains(id)
+    }
 }

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::step::Step;
+use crate::engine::step::{Action, Step};
 use crate::release::{Release, ReleaseId};
+
+pub mod render;
 
 /// The seven phases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -88,12 +90,68 @@ pub struct Plan {
     pub environment: String,
     /// Verb typed: a phase's name, or `deploy` for the pipeline.
     pub verb: String,
-    /// Release that shall serve at the end, when one is involved.
+    /// Release made from the checkout, when the verb asks for one.
     pub release: Option<Release>,
-    /// What serves now and serves again when the run unwinds.
+    /// Release the run is about: the one to deploy, to check or to go back to.
+    pub target: Option<Target>,
+    /// What served before the target, and serves again when the run unwinds.
     pub previous: Option<ReleaseId>,
     /// Configuration fingerprint.
     pub fingerprint: String,
     /// All phases of the verb, those that do not run included.
     pub phases: Vec<PlannedPhase>,
+    /// When the run goes through, its target is proved good.
+    pub proves: bool,
+    /// What follows when the run unwinds.
+    pub recovery: Recovery,
+}
+
+/// The release a run is about, as far as it is known when planning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// Its name.
+    pub id: ReleaseId,
+    /// Its whole commit; absent when only its name is known.
+    pub commit: Option<String>,
+    /// Content digest, `sha256:…`; absent until it is built.
+    pub digest: Option<String>,
+}
+
+/// Steps that run only after a failure, once everything done has been taken back.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// Checks the earlier release when traffic went back to it.
+    pub smoke: Option<Step>,
+    /// Cleans, so that a failing pipeline never fills a disk.
+    pub retire: Option<Step>,
+}
+
+impl Plan {
+    /// Steps of the phases that are part of this run, in order.
+    pub fn steps(&self) -> impl DoubleEndedIterator<Item = &Step> {
+        self.phases.iter().flat_map(|phase| &phase.steps)
+    }
+
+    /// A step by name, those of the recovery included.
+    pub fn step(&self, id: &str) -> Option<&Step> {
+        let recovery = [&self.recovery.smoke, &self.recovery.retire].into_iter().flatten();
+        self.steps().chain(recovery).find(|step| step.id.0 == id)
+    }
+
+    /// Number of steps that would change something.
+    pub fn effects(&self) -> usize {
+        self.steps().filter(|step| !step.action.is_observation()).count()
+    }
+
+    /// The run brings its target in: a check that fails tells of that release.
+    pub fn introduces(&self) -> bool {
+        let phases = self.phases.iter().filter(|planned| planned.phase == Phase::Deploy);
+        phases.flat_map(|planned| &planned.steps).any(|s| matches!(s.action, Action::ShiftTraffic { .. }))
+    }
+
+    /// A phase is part of the run, be it that there is nothing to do in it.
+    pub fn includes(&self, phase: Phase) -> bool {
+        let part = |intent: &Intent| matches!(intent, Intent::Run | Intent::Unchanged { .. });
+        self.phases.iter().any(|planned| planned.phase == phase && part(&planned.intent))
+    }
 }

@@ -155,7 +155,10 @@ impl Platform for ProcessPlatform {
     async fn start(&self, release: &ReleaseId, context: &EffectContext<'_>) -> EffectOutcome {
         match self.start_request(release, context.token) {
             Ok(request) => self.effect(request).await,
-            Err(reason) => EffectOutcome::NotDone(Failure::new(FailureClass::Refused, reason)),
+            Err(reason) => {
+                let message = format!("release `{release}` cannot be configured: {reason}");
+                EffectOutcome::NotDone(Failure::new(FailureClass::Failed, message))
+            }
         }
     }
 

@@ -47,6 +47,14 @@ BEGIN
                  AND proowner = 'crm_gate'::regrole AND proconfig @> ARRAY['search_path=pg_catalog, pg_temp']) THEN
     RAISE EXCEPTION 'function `lead_counts_apply` is missing, not owned by crm_gate, or without a fixed search_path';
   END IF;
+  IF EXISTS (SELECT FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+             WHERE p.oid = to_regprocedure('public.lead_counts_apply()') AND a.grantee = 0) THEN
+    RAISE EXCEPTION 'everybody may call `lead_counts_apply`';
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_policy WHERE polname = 'lead_counts_gate' AND polroles = ARRAY['crm_gate'::regrole::oid])
+     OR NOT (has_table_privilege('crm_gate', 'lead_counts', 'INSERT') AND has_table_privilege('crm_gate', 'lead_counts', 'UPDATE')) THEN
+    RAISE EXCEPTION 'crm_gate may not keep `lead_counts`';
+  END IF;
   IF has_table_privilege('crm_app', 'lead_counts', 'INSERT') OR has_table_privilege('crm_app', 'lead_counts', 'UPDATE') THEN
     RAISE EXCEPTION 'crm_app may write `lead_counts`';
   END IF;

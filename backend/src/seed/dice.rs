@@ -19,12 +19,12 @@ impl Dice {
     }
 
     /// One of `items` by weight.
-    pub(crate) fn weighted<'a, T>(&mut self, items: &'a [(T, u32)]) -> &'a T {
+    pub(crate) fn weighted<T: Copy>(&mut self, items: &[(T, u32)]) -> T {
         let total: u32 = items.iter().map(|(_, weight)| weight).sum();
         let mut left = self.0.random_range(0..total);
         for (item, weight) in items {
             if left < *weight {
-                return item;
+                return *item;
             }
             left -= weight;
         }

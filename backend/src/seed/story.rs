@@ -1,5 +1,7 @@
 //! The leads of a tenant and what happened to each: where it came from, who got it, how far it went,
 //! what was said. Pure: the same dice and moment give the same story.
+//!
+//! Length: the types of the story and the one way it is told belong together.
 
 use std::collections::HashSet;
 
@@ -124,7 +126,7 @@ pub(crate) fn tell(dice: &mut Dice, scene: &Scene) -> Story {
 /// When the n-th lead came: each eighth one today, the others over the sixty days before.
 fn birth(dice: &mut Dice, scene: &Scene, number: usize) -> DateTime<Utc> {
     let today = scene.today();
-    if number % 8 == 0 {
+    if number.is_multiple_of(8) {
         let passed = (scene.now - today).num_seconds();
         return today + Duration::seconds(dice.between(passed / 20, passed - passed / 20));
     }
@@ -138,18 +140,18 @@ fn lead(dice: &mut Dice, scene: &Scene, created_at: DateTime<Utc>, phones: &mut 
     let last_name = (*dice.pick(LAST_NAMES)).to_owned();
     let phone = phone(dice, phones);
     let email = dice.chance(78).then(|| mail(dice, &first_name, &last_name));
-    let (source, lead_source) = *dice.weighted(&[
+    let (source, lead_source) = dice.weighted(&[
         (("meta_lead_form", "META_ADS"), 78),
         (("whatsapp", "ORGANIC"), 10),
         (("manual", "REFERRAL"), 8),
         (("web", "WEBSITE"), 4),
     ]);
     let campaign = (lead_source == "META_ADS").then(|| dice.weighted(CAMPAIGNS));
-    let status = *dice.weighted(if created_at >= scene.today() { FUNNEL_TODAY } else { FUNNEL });
+    let status = dice.weighted(if created_at >= scene.today() { FUNNEL_TODAY } else { FUNNEL });
     let span = (scene.now - created_at).min(Duration::days(14));
     let owners = owners(dice, scene, created_at, span, status);
     let steps = steps(scene, created_at, span, status, owners.last());
-    let amount = (status != "new" && dice.chance(60)).then(|| dice.between(12, 480) * 2_500_00);
+    let amount = (status != "new" && dice.chance(60)).then(|| dice.between(12, 480) * 250_000);
     Lead {
         id: dice.id(created_at),
         phone: Some(phone),
@@ -183,6 +185,9 @@ const FUNNEL: &[(&str, u32)] = &[
 ];
 const FUNNEL_TODAY: &[(&str, u32)] = &[("new", 60), ("contacted", 30), ("qualified", 10)];
 
+const REASONS: &[(&str, u32)] = &[("rule", 60), ("claimed", 30), ("manual", 10)];
+const CHANNELS: &[(&str, u32)] = &[("whatsapp", 82), ("instagram", 12), ("messenger", 6)];
+
 /// The statuses on the way to `status`, itself included.
 fn path(status: &'static str) -> Vec<&'static str> {
     const WAY: [&str; 6] = ["new", "contacted", "qualified", "proposal_sent", "negotiation", "won"];
@@ -199,11 +204,7 @@ fn owners(dice: &mut Dice, scene: &Scene, born: DateTime<Utc>, span: Duration, s
     let draw =
         |dice: &mut Dice| usize::try_from(dice.between(0, scene.sellers.len() as i64 - 1)).unwrap_or(0);
     let at = born + (span / 20).min(Duration::seconds(dice.between(40, 5_400)));
-    let first = Owner {
-        seller: draw(dice),
-        at,
-        reason: *dice.weighted(&[("rule", 60), ("claimed", 30), ("manual", 10)]),
-    };
+    let first = Owner { seller: draw(dice), at, reason: dice.weighted(REASONS) };
     let second = Owner { seller: draw(dice), at: at + span / 20, reason: "reassigned" };
     if dice.chance(9) && second.seller != first.seller { vec![first, second] } else { vec![first] }
 }
@@ -283,7 +284,7 @@ fn conversation(dice: &mut Dice, scene: &Scene, leads: &[Lead], number: usize, l
         id: dice.id(start),
         lead: Some(number),
         contact: None,
-        channel: *dice.weighted(&[("whatsapp", 82), ("instagram", 12), ("messenger", 6)]),
+        channel: dice.weighted(CHANNELS),
         owner,
         closed_at: closed.then(|| (last + Duration::hours(1)).min(scene.now)),
         messages,
@@ -317,7 +318,7 @@ fn stranger(dice: &mut Dice, scene: &Scene, phones: &mut HashSet<String>) -> Con
 
 fn phone(dice: &mut Dice, taken: &mut HashSet<String>) -> String {
     loop {
-        let (prefix, digits) = *dice.weighted(PHONES);
+        let (prefix, digits) = dice.weighted(PHONES);
         let number = format!("{prefix}{}", dice.digits(digits));
         if taken.insert(number.clone()) {
             return number;

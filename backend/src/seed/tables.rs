@@ -1,4 +1,6 @@
 //! A story as rows: which column of which table each part goes to. Decides nothing about the story.
+//!
+//! Length: one function per table, each a list of its columns.
 
 use serde_json::json;
 use sqlx::PgConnection;

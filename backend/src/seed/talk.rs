@@ -109,7 +109,7 @@ fn fill(line: &str, setting: &Setting<'_>, seller: &str) -> String {
 /// Time until the next message: mostly minutes, sometimes hours.
 fn pause(dice: &mut Dice) -> Duration {
     let (low, high) =
-        *dice.weighted(&[((30, 280), 45), ((280, 1_700), 30), ((1_700, 7_000), 17), ((7_000, 40_000), 8)]);
+        dice.weighted(&[((30, 280), 45), ((280, 1_700), 30), ((1_700, 7_000), 17), ((7_000, 40_000), 8)]);
     Duration::seconds(dice.between(low, high))
 }
 

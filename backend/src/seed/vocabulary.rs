@@ -100,9 +100,9 @@ pub(crate) struct Campaign {
 }
 
 /// Campaigns and how often a lead comes from each.
-pub(crate) const CAMPAIGNS: &[(Campaign, u32)] = &[
+pub(crate) const CAMPAIGNS: &[(&Campaign, u32)] = &[
     (
-        Campaign {
+        &Campaign {
             number: 101,
             name: "Campaña Verano 2026",
             adset: "Mujeres 25-45 · AMBA",
@@ -112,7 +112,7 @@ pub(crate) const CAMPAIGNS: &[(Campaign, u32)] = &[
         34,
     ),
     (
-        Campaign {
+        &Campaign {
             number: 102,
             name: "Black Friday 2026",
             adset: "Retargeting web 30 días",
@@ -122,7 +122,7 @@ pub(crate) const CAMPAIGNS: &[(Campaign, u32)] = &[
         26,
     ),
     (
-        Campaign {
+        &Campaign {
             number: 103,
             name: "Lanzamiento Plan Pro",
             adset: "Emprendedores LATAM",
@@ -132,7 +132,7 @@ pub(crate) const CAMPAIGNS: &[(Campaign, u32)] = &[
         20,
     ),
     (
-        Campaign {
+        &Campaign {
             number: 104,
             name: "Webinar Ventas por WhatsApp",
             adset: "Similares a clientes 2 %",
@@ -142,7 +142,7 @@ pub(crate) const CAMPAIGNS: &[(Campaign, u32)] = &[
         14,
     ),
     (
-        Campaign {
+        &Campaign {
             number: 105,
             name: "Reactivación clientes 2025",
             adset: "Clientes inactivos",

@@ -3,6 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod chain;
+
+/// Newest format this crmctl writes and reads.
+pub const SCHEMA: u32 = 1;
+
 /// What a record says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

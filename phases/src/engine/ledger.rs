@@ -55,9 +55,35 @@ pub enum LedgerError {
         /// What is wrong.
         reason: String,
     },
+    /// A newer crmctl wrote it.
+    #[error("the journal has format {schema} at line {line}; this crmctl reads up to {known}")]
+    Newer {
+        /// Line, from 1.
+        line: usize,
+        /// Format found.
+        schema: u32,
+        /// Newest format known here.
+        known: u32,
+    },
     /// The storage failed.
     #[error("the ledger cannot be used: {0}")]
     Storage(String),
+}
+
+impl LedgerError {
+    /// The next action.
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Held(lease) => format!("wait until run `{}` is over, or stop it where it runs", lease.run),
+            Self::Lost { .. } => "look at `crmctl status`: a newer run owns the environment".to_owned(),
+            Self::Broken { .. } => {
+                "put the journal back from a copy; nothing may be guessed from it".to_owned()
+            }
+            Self::Newer { .. } => "use the crmctl that wrote it, or a newer one".to_owned(),
+            Self::Storage(_) => "free space or mend the permissions, then run it again".to_owned(),
+        };
+        Some(text)
+    }
 }
 
 /// A run's memory, shared by all operators of an environment.

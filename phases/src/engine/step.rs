@@ -65,7 +65,8 @@ pub enum Action {
         /// Which.
         requirement: Requirement,
     },
-    /// Build the server and write the release directory with `release.json`.
+    /// Build the server and write the release directory with `release.json`. Its evidence carries the content
+    /// digest as the fact `digest`.
     BuildBackend {
         /// What to build.
         release: Release,
@@ -138,6 +139,16 @@ impl Action {
             Self::Require { .. } | Self::AwaitReady { .. } | Self::RunSuite { .. } | Self::RunLoad { .. }
         )
     }
+
+    /// An interruption may drop it half-way: it only looks, or what it leaves behind is in nobody's use.
+    pub const fn is_droppable(&self) -> bool {
+        self.is_observation() || matches!(self, Self::BuildBackend { .. })
+    }
+
+    /// It only makes ready: no user can tell whether it happened.
+    pub const fn is_preparation(&self) -> bool {
+        self.is_observation() || matches!(self, Self::BuildBackend { .. } | Self::EnsureDatabase)
+    }
 }
 
 /// The way back from an action.
@@ -165,6 +176,13 @@ pub enum Undo {
     },
 }
 
+impl Undo {
+    /// There is something to take back.
+    pub const fn acts(&self) -> bool {
+        matches!(self, Self::StopRelease { .. } | Self::RestoreTraffic { .. })
+    }
+}
+
 /// One line of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {
@@ -176,4 +194,21 @@ pub struct Step {
     pub action: Action,
     /// How it is taken back.
     pub undo: Undo,
+}
+
+impl Step {
+    /// A step that is taken back by `undo`.
+    pub(crate) fn new(id: &str, title: impl Into<String>, action: Action, undo: Undo) -> Self {
+        Self { id: StepId(id.to_owned()), title: title.into(), action, undo }
+    }
+
+    /// A step that only looks.
+    pub(crate) fn look(id: &str, title: impl Into<String>, action: Action) -> Self {
+        Self::new(id, title, action, Undo::Nothing)
+    }
+
+    /// A step whose effect stays.
+    pub(crate) fn forward(id: &str, title: impl Into<String>, action: Action, because: &str) -> Self {
+        Self::new(id, title, action, Undo::ForwardOnly { because: because.to_owned() })
+    }
 }

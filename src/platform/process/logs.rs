@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use phases::release::ReleaseId;
+
 use super::ProcessPlatform;
 use crate::supervisor::logs::last_lines;
 
@@ -32,6 +34,11 @@ impl ProcessPlatform {
     /// The last `count` lines of all releases, oldest first, each `<release> <line>`.
     pub fn last_log_lines(&self, count: usize) -> Vec<String> {
         last_lines(&self.log(), 0, count)
+    }
+
+    /// The last `count` lines of one release, oldest first.
+    pub fn last_lines_of(&self, release: &ReleaseId, count: usize) -> Vec<String> {
+        last_lines(&self.options.directory.logs().join(format!("{release}.log")), 0, count)
     }
 
     /// Lines as they are written from now on.

@@ -1,0 +1,7 @@
+//! `/auth/…`
+
+mod login;
+mod logout;
+mod me;
+mod refresh;
+mod tokens;

@@ -1,0 +1,16 @@
+//! Everything the server promises, on a real Postgres and, below `serve`, with the real binary. Modules
+//! lie as the URLs lie.
+
+mod admin_health;
+mod auth;
+mod config;
+mod engine;
+mod envelope;
+mod fuzz;
+mod harness;
+mod health;
+mod openapi;
+mod page;
+mod permissions;
+mod scheduled_tasks;
+mod serve;

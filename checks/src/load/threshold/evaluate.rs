@@ -1,0 +1,94 @@
+//! Figures against targets.
+
+use std::time::Duration;
+
+use crate::load::report::LoadReport;
+use crate::load::statistics::Distribution;
+use crate::outcome::{CheckOutcome, Outcome, Owner, Severity};
+
+use super::{Figure, Threshold, Thresholds};
+
+/// Judges the `required` targets, one outcome each, named `perf/<threshold>`.
+///
+/// Errored, never passed: a target that nobody defined, a figure that was not measured, too few
+/// samples, a load in which the generator was the bottleneck.
+#[must_use]
+pub fn evaluate(thresholds: &Thresholds, required: &[String], report: &LoadReport) -> Vec<CheckOutcome> {
+    let judged = required.iter().map(|name| match thresholds.get(name) {
+        Some(threshold) => outcome(name, Some(threshold), judge(threshold, report), report),
+        None => {
+            let unknown =
+                Judgement::errored("a threshold of that name".to_owned(), thresholds.unknown_sentence(name));
+            outcome(name, None, unknown, report)
+        }
+    });
+    judged.collect()
+}
+
+struct Judgement {
+    outcome: Outcome,
+    expected: String,
+    actual: String,
+}
+
+impl Judgement {
+    fn errored(expected: String, actual: String) -> Self {
+        Self { outcome: Outcome::Errored, expected, actual }
+    }
+}
+
+fn judge(threshold: &Threshold, report: &LoadReport) -> Judgement {
+    let (statistic, least) = (threshold.statistic, threshold.min_samples);
+    let expected = format!("< {} ms ({} of ≥ {least} samples)", threshold.below_ms, statistic.as_str());
+    if !report.is_valid() {
+        return Judgement::errored(expected, format!("the load is INVALID: {}", report.invalid.join("; ")));
+    }
+    let Some((figures, failures)) = figures(threshold.figure, report) else {
+        return Judgement::errored(expected, "not measured by this load".to_owned());
+    };
+    let samples = figures.samples + failures;
+    if samples < least {
+        return Judgement::errored(expected, format!("too few samples (n = {samples})"));
+    }
+    let failed = if failures > 0 { format!(", {failures} failed") } else { String::new() };
+    let Some(value) = figures.quantile_with_failures_ms(statistic.quantile(), failures) else {
+        let actual = format!("{} is a failed request (n = {samples}{failed})", statistic.as_str());
+        return Judgement { outcome: Outcome::Failed, expected, actual };
+    };
+    let outcome = if value < limit(threshold) { Outcome::Passed } else { Outcome::Failed };
+    Judgement { outcome, expected, actual: format!("{value:.1} ms (n = {samples}{failed})") }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a limit is at most a day")]
+fn limit(threshold: &Threshold) -> f64 {
+    threshold.below_ms as f64
+}
+
+/// The samples of a figure and how many failures count beside them.
+fn figures(figure: Figure, report: &LoadReport) -> Option<(&Distribution, u64)> {
+    match figure {
+        Figure::Api => Some((&report.total.response, report.failed)),
+        Figure::Database => Some((report.total.server_timing.database.as_ref()?, 0)),
+        Figure::PageLoad | Figure::Notification | Figure::MetricsFullTenant => None,
+    }
+}
+
+fn outcome(
+    name: &str,
+    threshold: Option<&Threshold>,
+    judgement: Judgement,
+    report: &LoadReport,
+) -> CheckOutcome {
+    CheckOutcome {
+        check: format!("perf/{name}"),
+        outcome: judgement.outcome,
+        expected: Some(judgement.expected),
+        actual: Some(judgement.actual),
+        owner: threshold.map_or(Owner::Dev, |threshold| threshold.owner),
+        severity: threshold.map_or(Severity::Major, |threshold| threshold.severity),
+        started_at: report.started_at,
+        duration: Duration::from_secs_f64(report.duration_seconds),
+        attempts: 1,
+        detail: threshold.map(|threshold| threshold.source.clone()),
+    }
+}

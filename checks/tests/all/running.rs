@@ -1,0 +1,232 @@
+//! A suite runs in dependency order, logs in once, and tells a broken subject from a probe that could
+//! not run.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::extract::{Path, Query};
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use checks::{Outcome, Subject, Variables, run_suite};
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::server::{Server, dead_subject, outcome, suite};
+
+const SUITE: &str = r#"schema = 1
+[session.ceo]
+email = "ceo@crm.test"
+password_key = "CEO_PASSWORD"
+[session.seller]
+email = "seller@crm.test"
+password_key = "SELLER_PASSWORD"
+login = "login-seller"
+[http.me]
+session = "ceo"
+path = "/me?tenant_id={{tenant_id}}"
+expect = ["status == 200", '$.email == "{{ceo.email}}"', '$.tenant == "{{tenant_id}}"']
+[http.me-too]
+session = "ceo"
+path = "/me?tenant_id={{tenant_id}}"
+expect = ["status == 200"]
+[http.me-seller]
+session = "seller"
+path = "/me?tenant_id={{tenant_id}}"
+expect = ["status == 200", '$.email == "{{seller.email}}"']
+capture = { email = "$.email" }
+[http.echo]
+path = "/echo/{{seller.email}}"
+expect = ["status == 200", 'body == "seller@crm.test a/b?"']
+headers = { x-more = "a/b?" }
+depends = ["me"]
+[http.login]
+method = "POST"
+path = "/login"
+json = { email = "{{ceo.email}}", password = "{{ceo.password}}" }
+expect = ["status == 200"]
+capture = { token = "$.access_token" }
+owner = "qa"
+severity = "critical"
+[http.login-seller]
+method = "POST"
+path = "/login"
+json = { email = "{{seller.email}}", password = "{{seller.password}}" }
+expect = ["status == 200"]
+capture = { token = "$.access_token" }
+"#;
+
+fn router(logins: Arc<AtomicU32>) -> Router {
+    let login = async move |Json(body): Json<Value>| {
+        logins.fetch_add(1, Ordering::SeqCst);
+        if body["password"] != "right" {
+            return (StatusCode::UNAUTHORIZED, Json(json!({ "error": { "code": "bad_credentials" } })));
+        }
+        (
+            StatusCode::OK,
+            Json(json!({ "access_token": format!("token-of-{}", body["email"].as_str().unwrap()) })),
+        )
+    };
+    let me = async |headers: HeaderMap, Query(query): Query<BTreeMap<String, String>>| {
+        let bearer = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        match bearer.strip_prefix("Bearer token-of-") {
+            Some(email) => (StatusCode::OK, Json(json!({ "email": email, "tenant": query["tenant_id"] }))),
+            None => (StatusCode::UNAUTHORIZED, Json(json!({}))),
+        }
+    };
+    let echo = async |headers: HeaderMap, Path(word): Path<String>| {
+        format!("{word} {}", headers["x-more"].to_str().unwrap())
+    };
+    Router::new().route("/login", post(login)).route("/me", get(me)).route("/echo/{word}", get(echo))
+}
+
+fn variables(passwords: [(&str, &str); 2]) -> Variables {
+    let secrets = passwords.map(|(key, password)| (key.to_owned(), password.into())).into();
+    Variables { tenant_id: Some(7), release: None, secrets }
+}
+
+fn right() -> Variables {
+    variables([("CEO_PASSWORD", "right"), ("SELLER_PASSWORD", "right")])
+}
+
+#[tokio::test]
+async fn each_session_logs_in_once_and_its_checks_carry_its_token() {
+    let logins = Arc::new(AtomicU32::new(0));
+    let server = Server::start(router(logins.clone())).await;
+    let told = Mutex::new(Vec::new());
+    let observer = |check: &checks::CheckOutcome| told.lock().unwrap().push(check.check.clone());
+    let report = run_suite(&suite(SUITE), &server.subject, &right(), &observer).await;
+    assert_eq!(report.worst(), Outcome::Passed, "{report:#?}");
+    assert_eq!(logins.load(Ordering::SeqCst), 2);
+    let names: Vec<&str> = report.checks.iter().map(|check| check.check.as_str()).collect();
+    let in_file =
+        ["me", "me-too", "me-seller", "echo", "login", "login-seller"].map(|name| format!("probe/{name}"));
+    assert_eq!(names, in_file, "the report follows the file");
+    let told = told.into_inner().unwrap();
+    let at = |name: &str| told.iter().position(|check| check == &format!("probe/{name}")).unwrap();
+    assert!(at("login") < at("me") && at("me") < at("echo"), "{told:?}");
+    assert_eq!(told.len(), 6);
+}
+
+#[tokio::test]
+async fn a_unix_socket_is_asked_when_the_subject_has_one() {
+    let server = Server::start_on_socket(router(Arc::default())).await;
+    let report = server.run(SUITE, &right()).await;
+    assert_eq!(report.worst(), Outcome::Passed, "{report:#?}");
+}
+
+#[tokio::test]
+async fn a_wrong_password_fails_the_login_and_leaves_its_session_unasked() {
+    let server = Server::start(router(Arc::default())).await;
+    let report =
+        server.run(SUITE, &variables([("CEO_PASSWORD", "wrong"), ("SELLER_PASSWORD", "right")])).await;
+    let login = outcome(&report, "login");
+    assert_eq!(login.outcome, Outcome::Failed);
+    assert_eq!((login.expected.as_deref(), login.actual.as_deref()), (Some("status == 200"), Some("401")));
+    let detail = login.detail.as_deref().unwrap();
+    assert_eq!(
+        detail, "body: {\"error\":{\"code\":\"bad_credentials\"}}",
+        "the shape of an error is no news"
+    );
+    assert_eq!(outcome(&report, "me").outcome, Outcome::Errored);
+    assert!(outcome(&report, "me").actual.as_ref().unwrap().contains("`probe/login` failed"));
+    assert_eq!(outcome(&report, "me").attempts, 0);
+    assert_eq!(outcome(&report, "me-seller").outcome, Outcome::Passed);
+    assert_eq!(report.worst(), Outcome::Failed);
+    assert_eq!(report.count(Outcome::Errored), 3, "me, me-too, echo");
+}
+
+#[tokio::test]
+async fn a_missing_secret_or_variable_is_an_error_of_the_probe() {
+    let server = Server::start(router(Arc::default())).await;
+    let mut some = right();
+    some.secrets.remove("SELLER_PASSWORD");
+    some.tenant_id = None;
+    let report = server.run(SUITE, &some).await;
+    let login = outcome(&report, "login-seller");
+    assert_eq!(login.outcome, Outcome::Errored);
+    assert_eq!(login.actual.as_deref(), Some("the secret `SELLER_PASSWORD` is not set"));
+    let me = outcome(&report, "me");
+    assert_eq!(me.outcome, Outcome::Errored);
+    assert_eq!(me.actual.as_deref(), Some("this run has no value for `{{tenant_id}}`"));
+    assert_eq!(report.worst(), Outcome::Errored);
+}
+
+#[tokio::test]
+async fn a_subject_that_does_not_answer_is_broken() {
+    let one = |timeout: u32| {
+        format!("schema = 1\n[http.a]\npath = '/'\nexpect = ['status == 200']\ntimeout_ms = {timeout}\n")
+    };
+    let refused = run_suite(&suite(&one(1000)), &dead_subject(), &Variables::default(), &|_| {}).await;
+    assert_eq!(refused.checks[0].outcome, Outcome::Failed);
+    assert_eq!(refused.checks[0].actual.as_deref(), Some("connection refused"));
+
+    let silent = Server::start(Router::new().route("/", get(std::future::pending::<()>))).await;
+    let late = silent.run(&one(50), &Variables::default()).await;
+    assert_eq!(late.checks[0].actual.as_deref(), Some("no answer within 50 ms"));
+
+    let gone = Subject::through(Url::parse("http://crm.test").unwrap(), "/nowhere/at/all.sock");
+    let gone = run_suite(&suite(&one(1000)), &gone, &Variables::default(), &|_| {}).await;
+    assert_eq!(gone.checks[0].actual.as_deref(), Some("no such socket"));
+    assert_eq!(gone.checks[0].outcome, Outcome::Failed);
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_resolve_is_an_error_of_the_probe() {
+    let subject = Subject::at(Url::parse("http://no-such-host.invalid").unwrap());
+    let text = "schema = 1\n[http.a]\npath = '/'\nexpect = ['status == 200']\n";
+    let report = run_suite(&suite(text), &subject, &Variables::default(), &|_| {}).await;
+    assert_eq!(report.checks[0].outcome, Outcome::Errored, "{report:?}");
+}
+
+#[tokio::test]
+async fn a_redirect_is_an_answer_and_a_closed_connection_is_none() {
+    let moved = async || (StatusCode::FOUND, [("location", "/elsewhere")]);
+    let server = Server::start(Router::new().route("/", get(moved))).await;
+    let text = "schema = 1\n[http.a]\npath = '/'\nexpect = ['status == 302', 'header \"location\" == \"/elsewhere\"']\n";
+    assert_eq!(server.run(text, &Variables::default()).await.worst(), Outcome::Passed);
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let hang_up = tokio::spawn(async move {
+        loop {
+            drop(listener.accept().await.unwrap());
+        }
+    });
+    let report = run_suite(&suite(text), &Subject::at(url), &Variables::default(), &|_| {}).await;
+    hang_up.abort();
+    assert_eq!(report.checks[0].outcome, Outcome::Failed, "{report:?}");
+}
+
+#[tokio::test]
+async fn what_depends_on_the_release_is_asked_only_when_it_is_known() {
+    let answer = async || ([("x-crm-release", "one")], "");
+    let server = Server::start(Router::new().route("/", get(answer))).await;
+    let text = "schema = 1\n[http.a]\npath = '/'\nexpect = ['status == 200', 'header \"x-crm-release\" == \"{{release}}\" if release']\n";
+    let unknown = server.run(text, &Variables::default()).await;
+    assert_eq!(unknown.checks[0].outcome, Outcome::Passed);
+    let detail = unknown.checks[0].detail.as_deref().unwrap();
+    assert_eq!(detail, "not asked in this run: header \"x-crm-release\" == \"{{release}}\"");
+    for (release, expected) in [("one", Outcome::Passed), ("two", Outcome::Failed)] {
+        let known = Variables { release: Some(release.into()), ..Variables::default() };
+        let report = server.run(text, &known).await;
+        assert_eq!(report.checks[0].outcome, expected);
+        if expected == Outcome::Failed {
+            assert_eq!(report.checks[0].expected.as_deref(), Some("header \"x-crm-release\" == \"two\""));
+            assert_eq!(report.checks[0].actual.as_deref(), Some("one"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_report_is_json_with_times_in_milliseconds() {
+    let server = Server::start(Router::new().route("/", get(async || "ok"))).await;
+    let report = server
+        .run("schema = 1\n[http.a]\npath = '/'\nexpect = ['status == 404']\n", &Variables::default())
+        .await;
+    insta::assert_json_snapshot!(report, {
+        ".started_at" => "[at]", ".duration_ms" => "[ms]",
+        ".checks[].started_at" => "[at]", ".checks[].duration_ms" => "[ms]",
+    });
+}

@@ -1,0 +1,116 @@
+//! The watchdog: while a statement waits for a lock, it asks on a session of its own who is in the way.
+//! After a lock timeout nobody could tell any more. It never ends a session.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use sqlx::postgres::PgConnection;
+
+use crate::database::Database;
+use crate::error::{Error, doing};
+use crate::events::{Backend, Event, Observer};
+use crate::lock::millis;
+
+const SAMPLE_EVERY: Duration = Duration::from_millis(100);
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// An unchanged picture is told again after this many samples.
+const REPEAT_AFTER: u32 = 50;
+
+/// Who was seen in the way last.
+#[derive(Debug, Default)]
+pub(crate) struct Seen(Mutex<Vec<Backend>>);
+
+impl Seen {
+    /// The blockers of the last sample that had any.
+    pub(crate) fn blockers(&self) -> Vec<Backend> {
+        self.0.lock().map(|seen| seen.clone()).unwrap_or_default()
+    }
+
+    fn remember(&self, blockers: &[Backend]) {
+        if let Ok(mut seen) = self.0.lock() {
+            *seen = blockers.to_vec();
+        }
+    }
+}
+
+/// Samples for ever; meant to be dropped when the work beside it is done.
+pub(crate) async fn blockers_of(
+    pid: i32,
+    database: &Database,
+    seen: &Seen,
+    observer: &dyn Observer,
+) -> Infallible {
+    let mut conn: Option<PgConnection> = None;
+    let mut told = Told::default();
+    loop {
+        tokio::time::sleep(SAMPLE_EVERY).await;
+        match sample(pid, database, &mut conn).await {
+            Ok(blockers) => told.update(blockers, seen, observer),
+            Err(error) => {
+                tracing::debug!(%error, "the watchdog lost its session");
+                conn = None;
+                tokio::time::sleep(AFTER_FAILURE).await;
+            }
+        }
+    }
+}
+
+/// What the observer knows already.
+#[derive(Default)]
+struct Told {
+    pids: BTreeSet<i32>,
+    samples: u32,
+}
+
+impl Told {
+    fn update(&mut self, rows: Vec<Row>, seen: &Seen, observer: &dyn Observer) {
+        let pids: BTreeSet<i32> = rows.iter().map(|row| row.backend.pid).collect();
+        self.samples += 1;
+        if rows.is_empty() || (pids == self.pids && self.samples < REPEAT_AFTER) {
+            return;
+        }
+        let waiting_behind = rows.first().map_or(0, |row| row.waiting_behind);
+        let age_ms = rows.iter().filter_map(|row| row.age).max_by(f64::total_cmp);
+        let blockers: Vec<Backend> = rows.into_iter().map(|row| row.backend).collect();
+        seen.remember(&blockers);
+        *self = Self { pids, samples: 0 };
+        observer.observe(Event::Blocked {
+            blockers,
+            age_ms: age_ms.map(|seconds| millis(Duration::from_secs_f64(seconds.max(0.0)))),
+            waiting_behind,
+        });
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    #[sqlx(flatten)]
+    backend: Backend,
+    age: Option<f64>,
+    waiting_behind: i64,
+}
+
+/// `pg_blocking_pids` takes the lock manager's partition locks, so it is asked only while we wait.
+async fn sample(pid: i32, database: &Database, conn: &mut Option<PgConnection>) -> Result<Vec<Row>, Error> {
+    if conn.is_none() {
+        *conn = Some(database.connect_read_only().await?);
+    }
+    let conn = conn.as_mut().expect("opened just above");
+    sqlx::query_as(
+        r#"SELECT b.pid, coalesce(a.application_name, '') AS application, a.usename::text AS "user", a.state,
+                  a.xact_start AS since, extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS age,
+                  (SELECT count(*) FROM pg_locks w WHERE NOT w.granted AND w.pid <> $1
+                     AND $1 = ANY (pg_blocking_pids(w.pid))) AS waiting_behind
+           FROM pg_stat_activity me
+           CROSS JOIN LATERAL unnest(pg_blocking_pids(me.pid)) AS b(pid)
+           LEFT JOIN pg_stat_activity a ON a.pid = b.pid
+           WHERE me.pid = $1 AND me.wait_event_type = 'Lock'
+           ORDER BY a.xact_start NULLS LAST, b.pid"#,
+    )
+    .bind(pid)
+    .fetch_all(conn)
+    .await
+    .map_err(doing("ask who blocks us"))
+}

@@ -1,0 +1,164 @@
+//! A run may die anywhere: what it leaves is whole, and the next one finishes.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
+use migrate::{ApplyOptions, Error, Event, Kind, Patience};
+
+use crate::harness::{Diary, World, accepting, apply_options, patience, run};
+
+/// Lets `work` take `steps` steps and drops it where it stands, as a killed process would.
+async fn killed_after<T>(steps: usize, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    let mut left = steps;
+    poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        work.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+/// The server has noticed that the run is gone.
+async fn buried(world: &World) {
+    let gone = "SELECT count(*) = 0 FROM pg_stat_activity
+                WHERE application_name LIKE 'crmctl/%' AND datname = current_database()";
+    world.until("the dead run's sessions are gone", gone).await;
+}
+
+/// Each table is there exactly when its migration is recorded as applied.
+async fn whole(world: &World, tables: &[(i64, &str)]) {
+    for (version, table) in tables {
+        let sql = format!(
+            "SELECT (to_regclass('{table}') IS NOT NULL) = coalesce((SELECT success FROM _sqlx_migrations WHERE version = {version}), false)"
+        );
+        if world.value("SELECT to_regclass('_sqlx_migrations')::text").await.is_some() {
+            assert_eq!(
+                world.value(&format!("SELECT ({sql})::text")).await.as_deref(),
+                Some("true"),
+                "{table}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_apply_killed_at_any_step_leaves_whole_migrations_and_is_finished_by_the_next() {
+    let tables = [(1, "leads"), (2, "notes"), (3, "meta")];
+    let (mut steps, mut rounds) = (1, 0);
+    let world = World::new().await;
+    world.table("001_leads", "leads").table("002_notes", "notes").table("003_meta", "meta");
+    loop {
+        let (database, set, options) = (world.database(), world.set(), apply_options());
+        let outcome = killed_after(steps, migrate::apply(&database, &set, &options, &migrate::Silent)).await;
+        if let Some(done) = outcome {
+            done.unwrap();
+            break;
+        }
+        buried(&world).await;
+        whole(&world, &tables).await;
+        // Back and forth, so that each place is hit with work before it and behind it.
+        if world.status().await.latest == Some(3) {
+            world.rollback(3, &accepting(3)).await.unwrap();
+        }
+        (steps, rounds) = (steps + 1, rounds + 1);
+        assert!(rounds < 500, "it never finishes");
+    }
+    assert!(rounds > 20, "the run was killed in {rounds} places only");
+    assert_eq!(world.status().await.latest, Some(3));
+    whole(&world, &tables).await;
+}
+
+#[tokio::test]
+async fn a_rollback_killed_at_any_step_reverts_all_or_nothing() {
+    let tables = [(1, "leads"), (2, "notes")];
+    let world = World::new().await;
+    world.table("001_leads", "leads").table("002_notes", "notes");
+    world.apply().await.unwrap();
+    let (mut steps, mut rounds) = (1, 0);
+    loop {
+        let (database, set, options) = (world.database(), world.set(), accepting(3));
+        let outcome =
+            killed_after(steps, migrate::rollback(&database, &set, 2, &options, &migrate::Silent)).await;
+        if let Some(done) = outcome {
+            done.unwrap();
+            break;
+        }
+        buried(&world).await;
+        whole(&world, &tables).await;
+        world.apply().await.unwrap();
+        (steps, rounds) = (steps + 1, rounds + 1);
+        assert!(rounds < 500, "it never finishes");
+    }
+    assert!(rounds > 20, "the run was killed in {rounds} places only");
+    assert_eq!(world.value("SELECT to_regclass('notes')::text").await, None);
+}
+
+#[tokio::test]
+async fn a_stepwise_migration_killed_at_any_step_runs_each_statement_once() {
+    let world = World::new().await;
+    world.table("001_leads", "leads");
+    world.apply().await.unwrap();
+    world.migration(
+        "002_steps",
+        "-- no-transaction\nINSERT INTO leads VALUES (10, 'x');\nCREATE INDEX CONCURRENTLY leads_note ON leads (note);\nUPDATE leads SET id = id + 100;",
+        "SELECT 1;",
+        "SELECT bool_and(indisvalid) FROM pg_index WHERE indrelid = 'leads'::regclass;",
+    );
+    let mut steps = 1;
+    loop {
+        let (database, set, options) = (world.database(), world.set(), apply_options());
+        let outcome = killed_after(steps, migrate::apply(&database, &set, &options, &migrate::Silent)).await;
+        if let Some(done) = outcome {
+            done.unwrap();
+            break;
+        }
+        buried(&world).await;
+        steps += 1;
+        assert!(steps < 500, "it never finishes");
+    }
+    let ids = world.value("SELECT string_agg(id::text, ',' ORDER BY id) FROM leads").await;
+    assert_eq!(ids.as_deref(), Some("101,102,103,110"));
+    assert_eq!(world.status().await.latest, Some(2));
+}
+
+#[tokio::test]
+async fn a_revert_whose_session_is_killed_says_so_and_changes_nothing() {
+    let world = World::new().await;
+    world.table("001_leads", "leads");
+    world.apply().await.unwrap();
+    let before = world.fingerprint().await;
+    let mut holder = world.session("report-tool").await;
+    run(&mut holder, "BEGIN; SELECT * FROM leads").await;
+    let diary = Diary::default();
+    let (database, set, options) = (world.database_of("victim"), world.set(), accepting(3));
+    let revert = migrate::rollback(&database, &set, 1, &options, &diary);
+    let kill = async {
+        diary.until("it waits", |e| matches!(e, Event::Blocked { .. })).await;
+        let kill =
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'crmctl/victim'";
+        world.sql(kill).await;
+    };
+    let (outcome, ()) = tokio::join!(revert, kill);
+    let error = outcome.unwrap_err();
+    assert_eq!(error.kind(), Kind::Failed, "{error}");
+    assert!(!error.to_string().contains("reset"), "the first error is the one that matters: {error}");
+    run(&mut holder, "COMMIT").await;
+    assert_eq!(world.fingerprint().await, before);
+    world.rollback(1, &options).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_unreachable_lock_deadline_is_kept() {
+    let world = World::new().await;
+    world.table("001_leads", "leads");
+    let mut app = world.session("app").await;
+    sqlx::migrate::Migrate::lock(&mut app).await.unwrap();
+    let patience = Patience { migration_lock: std::time::Duration::ZERO, ..patience() };
+    let options = ApplyOptions { patience, ..apply_options() };
+    let outcome = migrate::apply(&world.database(), &world.set(), &options, &migrate::Silent).await;
+    assert!(matches!(outcome, Err(Error::LockHeld { holder: Some(_), .. })));
+}

@@ -1,0 +1,283 @@
+//! Where a run stands, folded from its records one by one. The run loop and the replay after a crash use the
+//! same function, so what was run and what is read back cannot differ.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::engine::failure::Failure;
+use crate::engine::journal::{Kind, Record};
+use crate::engine::step::Action;
+use crate::plan::{Phase, Plan};
+
+/// What is known of one step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepState {
+    /// Nothing was written about it.
+    Untouched,
+    /// It was so already, or the step only looked: nothing to take back.
+    Found,
+    /// Its intent is written, its outcome is not.
+    InDoubt,
+    /// Its effect happened.
+    Done,
+    /// It failed without an intent: nothing was begun.
+    Refused,
+    /// It failed, and its effect did not happen.
+    Failed,
+    /// It failed, and nobody can tell whether its effect happened.
+    FailedInDoubt,
+    /// It is being taken back.
+    Undoing,
+    /// It is taken back.
+    Undone,
+    /// Taking it back failed.
+    UndoFailed,
+}
+
+impl StepState {
+    /// Something may have happened that has not been taken back.
+    pub const fn stands(self) -> bool {
+        matches!(
+            self,
+            Self::InDoubt
+                | Self::Done
+                | Self::Failed
+                | Self::FailedInDoubt
+                | Self::Undoing
+                | Self::UndoFailed
+        )
+    }
+
+    /// Its effect happened, as far as anybody can tell, at some time of the run.
+    pub const fn happened(self) -> bool {
+        self.stands() && !matches!(self, Self::Failed) || matches!(self, Self::Undone)
+    }
+
+    /// The step need not run again.
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Found | Self::Done)
+    }
+}
+
+/// A record that cannot come after the ones before it: the journal lies or crmctl has a bug.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("record {seq} of run `{run}` cannot follow: {reason}")]
+pub struct ReplayError {
+    /// Number of the record.
+    pub seq: u64,
+    /// Run.
+    pub run: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// What follows from a state and a record. Invariant: this match is the whole state machine of a step.
+fn next_status(state: StepState, kind: Kind, in_doubt: bool) -> Option<StepState> {
+    use StepState::{
+        Done, Failed, FailedInDoubt, Found, InDoubt, Refused, UndoFailed, Undoing, Undone, Untouched,
+    };
+    match (state, kind) {
+        (Untouched, Kind::Done) => Some(Found),
+        (Untouched, Kind::Failed) => Some(Refused),
+        // A second intent follows when another operator found that the first had no effect.
+        (Untouched | InDoubt, Kind::Intent) => Some(InDoubt),
+        (InDoubt, Kind::Done) => Some(Done),
+        (InDoubt, Kind::Failed) if in_doubt => Some(FailedInDoubt),
+        (InDoubt, Kind::Failed) => Some(Failed),
+        (InDoubt | Done | Failed | FailedInDoubt | Undoing | UndoFailed, Kind::UndoIntent) => Some(Undoing),
+        (Undoing, Kind::UndoDone) => Some(Undone),
+        (Undoing, Kind::UndoFailed) => Some(UndoFailed),
+        _ => None,
+    }
+}
+
+/// A step that failed, with the reason.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FailedStep {
+    /// `phase.word`.
+    pub step: String,
+    /// Why.
+    pub failure: Failure,
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// Run.
+    pub run: String,
+    /// The plan it is pinned to.
+    pub plan: Plan,
+    /// Every step something was written about.
+    pub steps: BTreeMap<String, StepState>,
+    /// What a step had to show when it was done.
+    pub evidence: BTreeMap<String, Value>,
+    /// Steps that failed, in order.
+    pub failures: Vec<FailedStep>,
+    /// The operator asked to stop.
+    pub interrupted: bool,
+    /// It is being taken back.
+    pub unwinding: bool,
+    /// Another operator decided to take it back.
+    pub taken_back: bool,
+    /// Traffic had moved, as far as anybody can tell, when its undo began.
+    pub traffic_moved: bool,
+    /// Traffic that had moved is back where it was.
+    pub traffic_restored: bool,
+    /// The verdict on its release is written.
+    pub judged: bool,
+    /// Operators that have worked on it.
+    pub attempt: u32,
+    /// Records, that of the plan included.
+    pub records: usize,
+}
+
+impl Progress {
+    /// A run of which nothing has happened yet.
+    pub fn new(run: String, plan: Plan) -> Self {
+        Self {
+            run,
+            plan,
+            steps: BTreeMap::new(),
+            evidence: BTreeMap::new(),
+            failures: Vec::new(),
+            interrupted: false,
+            unwinding: false,
+            taken_back: false,
+            traffic_moved: false,
+            traffic_restored: false,
+            judged: false,
+            attempt: 1,
+            records: 0,
+        }
+    }
+
+    /// What is known of a step.
+    pub fn state(&self, step: &str) -> StepState {
+        self.steps.get(step).copied().unwrap_or(StepState::Untouched)
+    }
+
+    /// An effect was begun: the world may differ from before.
+    pub fn touched(&self) -> bool {
+        self.steps.values().any(|state| !matches!(state, StepState::Found | StepState::Refused))
+    }
+
+    /// The failure that stops the run; one that is only reported does not.
+    pub fn fatal(&self) -> Option<&FailedStep> {
+        self.failures.iter().find(|failed| !self.only_reports(&failed.step))
+    }
+
+    /// The failure of a step that is only reported.
+    pub(crate) fn reported(&self, step: &str) -> Option<&Failure> {
+        self.failures.iter().find(|failed| failed.step == step).map(|failed| &failed.failure)
+    }
+
+    /// A failure of this step stops nothing: what it looks at has already happened.
+    pub(crate) fn only_reports(&self, step: &str) -> bool {
+        let recovers = [&self.plan.recovery.smoke, &self.plan.recovery.retire].into_iter().flatten();
+        let rollback = self.plan.phases.iter().filter(|planned| planned.phase == Phase::Rollback);
+        let suites = rollback
+            .flat_map(|planned| &planned.steps)
+            .filter(|step| matches!(step.action, Action::RunSuite { .. }));
+        recovers.chain(suites).any(|reporting| reporting.id.0 == step)
+    }
+
+    /// An effect that a user could notice happened, as far as anybody can tell.
+    pub(crate) fn changed(&self) -> bool {
+        self.steps.iter().any(|(id, state)| {
+            let step = self.plan.step(id);
+            state.happened() && step.is_some_and(|step| !step.action.is_preparation())
+        })
+    }
+
+    /// Where the run was stopped, when it was.
+    pub(crate) fn must_unwind(&self) -> bool {
+        self.unwinding || self.taken_back || self.interrupted || self.fatal().is_some()
+    }
+
+    /// The step whose outcome is not known, if any.
+    pub fn in_doubt(&self) -> Option<&str> {
+        self.steps.iter().find(|(_, state)| **state == StepState::InDoubt).map(|(step, _)| step.as_str())
+    }
+
+    /// Takes one more record of this run in.
+    ///
+    /// # Errors
+    /// When it cannot follow from where the run stands.
+    pub fn accept(&mut self, record: &Record) -> Result<(), ReplayError> {
+        match record.kind {
+            Kind::Plan if self.records > 0 => return Err(wrong(record, "the run has a plan already")),
+            Kind::Plan | Kind::End => {}
+            _ if self.records == 0 => return Err(wrong(record, "the run has no plan yet")),
+            Kind::Adopt => {
+                self.attempt += 1;
+                self.taken_back |= record.desired["do"] == "unwind";
+            }
+            Kind::Verdict => self.judged = true,
+            Kind::Interrupted => self.interrupted = true,
+            kind => self.accept_step(record, kind)?,
+        }
+        self.records += 1;
+        Ok(())
+    }
+
+    fn accept_step(&mut self, record: &Record, kind: Kind) -> Result<(), ReplayError> {
+        let step = record.step.clone().ok_or_else(|| wrong(record, "it names no step"))?;
+        if self.plan.step(&step).is_none() {
+            return Err(wrong(record, &format!("step `{step}` is not in the plan")));
+        }
+        let in_doubt = record.evidence["in_doubt"] == Value::Bool(true);
+        let before = self.state(&step);
+        let after = next_status(before, kind, in_doubt)
+            .ok_or_else(|| wrong(record, &format!("step `{step}` was {before:?}")))?;
+        match kind {
+            Kind::Failed => self.remember_failure(&step, record)?,
+            Kind::Done => drop(self.evidence.insert(step.clone(), record.evidence.clone())),
+            Kind::UndoIntent => {
+                self.unwinding = true;
+                self.traffic_moved |= self.is_shift(&step) && before.happened();
+            }
+            Kind::UndoDone => self.traffic_restored |= self.is_shift(&step) && self.traffic_moved,
+            _ => {}
+        }
+        self.steps.insert(step, after);
+        Ok(())
+    }
+
+    fn is_shift(&self, step: &str) -> bool {
+        self.plan.step(step).is_some_and(|step| matches!(step.action, Action::ShiftTraffic { .. }))
+    }
+
+    fn remember_failure(&mut self, step: &str, record: &Record) -> Result<(), ReplayError> {
+        let failure = serde_json::from_value(record.evidence["failure"].clone())
+            .map_err(|error| wrong(record, &format!("its failure cannot be read: {error}")))?;
+        self.failures.push(FailedStep { step: step.to_owned(), failure });
+        Ok(())
+    }
+}
+
+fn wrong(record: &Record, reason: &str) -> ReplayError {
+    ReplayError { seq: record.seq, run: record.run.clone(), reason: reason.to_owned() }
+}
+
+/// A run without end, ready to be gone on with or taken back.
+pub type Unfinished = Progress;
+
+/// Folds the records of one run.
+///
+/// # Errors
+/// When there is no plan, it cannot be read, or a record cannot follow from those before it.
+pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Result<Progress, ReplayError> {
+    let mut records = records.into_iter();
+    let missing = || ReplayError { seq: 0, run: String::new(), reason: "there is no record".to_owned() };
+    let first = records.next().ok_or_else(missing)?;
+    if first.kind != Kind::Plan {
+        return Err(wrong(first, "a run begins with its plan"));
+    }
+    let plan = serde_json::from_value(first.desired.clone())
+        .map_err(|error| wrong(first, &format!("its plan cannot be read: {error}")))?;
+    let mut progress = Progress::new(first.run.clone(), plan);
+    progress.accept(first)?;
+    records.try_for_each(|record| progress.accept(record))?;
+    Ok(progress)
+}

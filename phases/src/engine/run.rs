@@ -1,0 +1,125 @@
+//! The one loop that runs any plan: probe, intent, effect, probe, done; on failure the way back. Knows
+//! nothing of what a step does and everything about what must be written when.
+
+use std::sync::Arc;
+
+use crate::engine::cancel::Cancel;
+use crate::engine::clock::Clock;
+use crate::engine::effects::Effects;
+use crate::engine::event::Event;
+use crate::engine::failure::{Failure, FailureClass};
+use crate::engine::history;
+use crate::engine::journal::Actor;
+use crate::engine::ledger::{Lease, Ledger};
+use crate::engine::report::RunReport;
+use crate::engine::resume::{Progress, Unfinished};
+use crate::observed::Blockage;
+use crate::plan::{Phase, Plan};
+
+mod active;
+mod conclude;
+mod forward;
+mod unwind;
+
+use active::{Active, Halt};
+
+/// The loop with its doors. Take the lease and observe under it before planning: a plan is only as true as
+/// what was seen. The lease stays the caller's to give back.
+#[derive(Clone, Copy)]
+pub struct Engine<'a> {
+    /// Where effects happen.
+    pub effects: &'a dyn Effects,
+    /// Where records go.
+    pub ledger: &'a dyn Ledger,
+    /// Time.
+    pub clock: &'a dyn Clock,
+    /// The operator's wish to stop.
+    pub cancel: &'a dyn Cancel,
+    /// Where news goes.
+    pub events: &'a (dyn Fn(Event) + Send + Sync),
+    /// Who runs it.
+    pub actor: &'a Actor,
+}
+
+impl Engine<'_> {
+    /// Runs a plan from its first step. Refuses to change anything on top of an unfinished or stuck run.
+    pub async fn run(&self, lease: &Lease, plan: &Plan) -> RunReport {
+        let progress = Progress::new(lease.run.clone(), plan.clone());
+        let mut active = Active::new(*self, lease, progress);
+        (self.events)(Event::RunStarted { verb: plan.verb.clone(), token: lease.token });
+        let ready = match self.refusal(plan).await {
+            Ok(()) => active.pin_plan().await,
+            Err(halt) => Err(halt),
+        };
+        match ready {
+            Ok(()) => active.drive().await,
+            Err(halt) => active.abandon(halt),
+        }
+    }
+
+    /// Goes on with a run that has no end, or goes on taking it back when that had begun.
+    pub async fn resume(&self, lease: &Lease, unfinished: Unfinished) -> RunReport {
+        self.adopt(lease, unfinished, "resume").await
+    }
+
+    /// Takes a run without end back: what `rollback` means while there is one.
+    pub async fn unwind(&self, lease: &Lease, unfinished: Unfinished) -> RunReport {
+        self.adopt(lease, unfinished, "unwind").await
+    }
+
+    async fn adopt(&self, lease: &Lease, unfinished: Unfinished, how: &str) -> RunReport {
+        let verb = if how == "unwind" { Phase::Rollback.as_str() } else { &unfinished.plan.verb };
+        (self.events)(Event::RunStarted { verb: verb.to_owned(), token: lease.token });
+        (self.events)(Event::PlanReady { plan: Box::new(unfinished.plan.clone()) });
+        let mut active = Active::new(*self, lease, unfinished);
+        match active.adopt(how).await {
+            Ok(()) => active.drive().await,
+            Err(halt) => active.abandon(halt),
+        }
+    }
+
+    /// Invariant: nothing is changed on top of a run that may have left something half done.
+    async fn refusal(&self, plan: &Plan) -> Result<(), Halt> {
+        if plan.effects() == 0 {
+            return Ok(());
+        }
+        let records = self.ledger.records().await.map_err(Halt::from)?;
+        let refuse = |message: String, hint: &str| {
+            let hint = format!("run `crmctl {hint} {}`", plan.environment);
+            Err(Halt::Refused(Failure::new(FailureClass::Refused, message).hint(hint)))
+        };
+        match history::blockage(&records).map_err(Halt::from)? {
+            Some(Blockage::Unfinished { run, verb }) => {
+                refuse(format!("run `{run}` ({verb}) is not finished"), "resume")
+            }
+            Some(Blockage::Stuck { run, verb }) if plan.verb != Phase::Rollback.as_str() => {
+                refuse(format!("run `{run}` ({verb}) ended stuck"), "status")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<'a> Active<'a> {
+    async fn drive(mut self) -> RunReport {
+        let plan = Arc::clone(&self.plan);
+        let halt = if self.progress.must_unwind() {
+            self.recall(&plan);
+            Some(self.standing())
+        } else {
+            self.forward(&plan).await.err()
+        };
+        self.conclude(halt).await
+    }
+
+    /// Why a run that is gone on with was being taken back.
+    fn standing(&self) -> Halt {
+        if self.progress.taken_back {
+            Halt::TakenBack
+        } else if self.progress.interrupted {
+            Halt::Interrupted
+        } else {
+            Halt::Failed
+        }
+    }
+}

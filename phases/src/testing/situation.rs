@@ -1,0 +1,147 @@
+//! Situations a planner can meet: every verb and flag on worlds that earlier runs have made. The generic
+//! tests run over all of them.
+
+use crate::plan::Phase;
+use crate::release::Release;
+use crate::request::{Request, Skip, Verb};
+use crate::testing::scene::Scene;
+
+/// A request on a world.
+#[derive(Debug, Clone)]
+pub struct Situation {
+    /// For messages.
+    pub name: String,
+    /// The world before.
+    pub scene: Scene,
+    /// What is asked for.
+    pub request: Request,
+    /// What the checkout gives.
+    pub release: Option<Release>,
+}
+
+impl Situation {
+    fn new(name: impl Into<String>, scene: Scene, request: Request, release: Option<Release>) -> Self {
+        Self { name: name.into(), scene, request, release }
+    }
+}
+
+/// All of them.
+pub async fn all() -> Vec<Situation> {
+    let mut all = deploys().await;
+    all.extend(after_reboot().await);
+    all.extend(parts().await);
+    all.extend(alone().await);
+    all.extend(rollbacks().await);
+    all
+}
+
+fn deploy(name: &str, scene: Scene, release: Release) -> Situation {
+    Situation::new(name, scene, Request::deploy(), Some(release))
+}
+
+async fn deploys() -> Vec<Situation> {
+    let jobs_off = Scene::grown(1).await;
+    jobs_off.world.site().jobs = false;
+    let mut other_load = Scene::grown(1).await;
+    other_load.environment.perf.rate = 200;
+    let gone_back = Scene::grown(3).await;
+    gone_back.perform(&Request::rollback(None), None).await;
+    let mut external = Scene::grown(1).await;
+    external.environment.embedded_database = false;
+    vec![
+        deploy("first deploy", Scene::default(), Scene::release(1)),
+        deploy("second release", Scene::grown(1).await, Scene::release(2)),
+        deploy("with migrations", Scene::grown(1).await, Scene::release_with(2, &[1, 8, 9, 16, 18])),
+        deploy("nothing changed", Scene::grown(1).await, Scene::release(1)),
+        deploy("nothing changed, jobs off", jobs_off, Scene::release(1)),
+        deploy("nothing changed, other load", other_load, Scene::release(1)),
+        deploy("fifth release", Scene::grown(4).await, Scene::release(5)),
+        deploy("again while it drains", gone_back, Scene::release(3)),
+        deploy("own database", external, Scene::release_with(2, &[1, 8, 9, 16])),
+    ]
+}
+
+async fn after_reboot() -> Vec<Situation> {
+    let same = Scene::grown(1).await;
+    same.reboot();
+    let next = Scene::grown(1).await;
+    next.reboot();
+    let back = Scene::grown(2).await;
+    back.reboot();
+    vec![
+        deploy("same release after a reboot", same, Scene::release(1)),
+        deploy("next release after a reboot", next, Scene::release(2)),
+        Situation::new("rollback after a reboot", back, Request::rollback(None), None),
+    ]
+}
+
+/// A scene with release 1 serving and release 2 built and its migrations applied.
+async fn prepared() -> Scene {
+    let scene = Scene::grown(1).await;
+    for phase in [Phase::Build, Phase::Migrate] {
+        scene.perform(&Request::new(Verb::Phase(phase)), Some(&Scene::release(2))).await;
+    }
+    scene
+}
+
+async fn parts() -> Vec<Situation> {
+    let mut parts = Vec::new();
+    for phase in Phase::PIPELINE {
+        let from = Request { from: Some(phase), ..Request::deploy() };
+        parts.push(Situation::new(
+            format!("--from {phase}"),
+            prepared().await,
+            from,
+            Some(Scene::release(2)),
+        ));
+        let only = Request { only: vec![phase], ..Request::deploy() };
+        parts.push(Situation::new(
+            format!("--only {phase}"),
+            prepared().await,
+            only,
+            Some(Scene::release(2)),
+        ));
+    }
+    for phase in [Phase::Preflight, Phase::Build, Phase::Migrate, Phase::Smoke, Phase::Perf] {
+        let skip = vec![Skip { phase, reason: "known".to_owned() }];
+        let request = Request { skip, ..Request::deploy() };
+        let name = format!("--skip {phase}");
+        parts.push(Situation::new(name, prepared().await, request, Some(Scene::release(2))));
+    }
+    let only = Request { only: vec![Phase::Migrate, Phase::Deploy], ..Request::deploy() };
+    parts.push(Situation::new("--only migrate,deploy", prepared().await, only, Some(Scene::release(2))));
+    parts
+}
+
+async fn alone() -> Vec<Situation> {
+    let mut alone = Vec::new();
+    for phase in [Phase::Preflight, Phase::Build, Phase::Migrate, Phase::Smoke, Phase::Perf] {
+        let release = match phase {
+            Phase::Migrate => Scene::release_with(1, &[1, 8, 9, 16]),
+            _ => Scene::release(2),
+        };
+        let name = format!("{phase} alone");
+        let request = Request::new(Verb::Phase(phase));
+        alone.push(Situation::new(name, Scene::grown(1).await, request, Some(release)));
+    }
+    alone
+}
+
+async fn rollbacks() -> Vec<Situation> {
+    let twice = Scene::grown(3).await;
+    twice.perform(&Request::rollback(None), None).await;
+    let unproved = prepared().await;
+    let only = Request { only: vec![Phase::Deploy], ..Request::deploy() };
+    unproved.perform(&only, Some(&Scene::release(2))).await;
+    let back = |name: &str, scene, to: Option<u8>| {
+        let request = Request::rollback(to.map(|n| Scene::release(n).id));
+        Situation::new(name, scene, request, None)
+    };
+    vec![
+        back("rollback", Scene::grown(3).await, None),
+        back("second rollback", twice, None),
+        back("rollback of an unproved release", unproved, None),
+        back("rollback to a named release", Scene::grown(3).await, Some(1)),
+        back("rollback to what serves", Scene::grown(3).await, Some(3)),
+    ]
+}

@@ -1,0 +1,3 @@
+//! Tests of the deployment as values, one module per concern.
+
+mod generic;

@@ -1,0 +1,317 @@
+//! The command line exactly as typed. No IO, no environment: meaning is made in `commands`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Rolls a CRM out to staging and proves that it works.
+#[derive(Debug, Parser)]
+#[command(name = "crmctl", version, about, max_term_width = 100, propagate_version = true)]
+#[command(after_help = crate::cli::exit_codes())]
+pub struct Cli {
+    /// Options of every verb.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Options of every verb.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Text for people, or one JSON document or event per line
+    #[arg(long, value_enum, default_value = "text", global = true)]
+    pub output: Output,
+    /// Write the run's report into this folder as well
+    #[arg(long, value_name = "DIR", global = true)]
+    pub report: Option<PathBuf>,
+    /// Configuration directory (default: `config` at the top of the checkout)
+    #[arg(long, value_name = "DIR", global = true)]
+    pub config: Option<PathBuf>,
+    /// Port of an embedded environment (default: the one it listens on, else that of `[backend] url`)
+    #[arg(long, value_name = "PORT", global = true)]
+    pub port: Option<u16>,
+    /// Answer yes to questions
+    #[arg(long, short = 'y', global = true)]
+    pub yes: bool,
+    /// Results and errors only
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Every step and check
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+}
+
+/// Form of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Build, migrate, switch, check and measure: the whole pipeline
+    Deploy(DeployArgs),
+    /// Ask whether a deploy could work; change nothing
+    Preflight(OnEnvironment),
+    /// Build the release
+    Build(OnEnvironment),
+    /// Apply, show or revert migrations
+    Migrate(MigrateArgs),
+    /// Run the smoke suite against the public address
+    Smoke(OnEnvironment),
+    /// Measure under load and judge by thresholds
+    Perf(PerfArgs),
+    /// Go back to the previous good release, or unwind an unfinished run
+    Rollback(RollbackArgs),
+    /// Print what a deploy would do; change nothing
+    Plan(DeployArgs),
+    /// What serves, what served before, who holds the lease, how the last run ended
+    Status(EnvironmentName),
+    /// Past runs, newest first
+    History(HistoryArgs),
+    /// Finish a run that was killed or cut off
+    Resume(EnvironmentName),
+    /// Print what the releases log
+    Logs(LogsArgs),
+    /// Stop an embedded environment
+    Down(DownArgs),
+    /// Run a suite file against any address
+    Suite(SuiteArgs),
+    /// The process that owns the public socket of an environment
+    #[command(hide = true)]
+    Supervise(crate::supervisor::SuperviseOptions),
+}
+
+/// The environment.
+#[derive(Debug, Clone, Args)]
+pub struct EnvironmentName {
+    /// Name of a file in `config/environments`, as `local` or `staging`
+    pub environment: String,
+}
+
+/// An environment and whether only to plan.
+#[derive(Debug, Clone, Args)]
+pub struct OnEnvironment {
+    /// Environment.
+    #[command(flatten)]
+    pub on: EnvironmentName,
+    /// Print what would be done; change nothing
+    #[arg(long)]
+    pub plan: bool,
+}
+
+/// Which part of the pipeline.
+#[derive(Debug, Clone, Args)]
+pub struct DeployArgs {
+    /// Environment.
+    #[command(flatten)]
+    pub on: EnvironmentName,
+    /// Print what would be done; change nothing
+    #[arg(long)]
+    pub plan: bool,
+    /// Begin at this phase
+    #[arg(long, value_enum, value_name = "PHASE", conflicts_with = "only")]
+    pub from: Option<PhaseName>,
+    /// Run these phases only
+    #[arg(long, value_enum, value_name = "PHASE", value_delimiter = ',')]
+    pub only: Vec<PhaseName>,
+    /// Leave a phase out; needs --reason
+    #[arg(long, value_enum, value_name = "PHASE", value_delimiter = ',', requires = "reason")]
+    pub skip: Vec<PhaseName>,
+    /// Why a phase is left out; goes into the journal
+    #[arg(long, value_name = "TEXT", requires = "skip")]
+    pub reason: Option<String>,
+}
+
+/// Phases of the pipeline as typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PhaseName {
+    /// Refuse what cannot work
+    Preflight,
+    /// Make the bytes
+    Build,
+    /// Bring the schema forward
+    Migrate,
+    /// Start, prove, switch
+    Deploy,
+    /// Check the public address
+    Smoke,
+    /// Measure
+    Perf,
+}
+
+/// `crmctl migrate [apply|status|plan|rollback] ENV [N]`.
+#[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct MigrateArgs {
+    /// What to do with the schema.
+    #[command(subcommand)]
+    pub verb: Option<MigrateVerb>,
+    /// Environment to apply all pending migrations to
+    #[arg(required = true)]
+    pub environment: Option<String>,
+    /// Print what would be done; change nothing
+    #[arg(long)]
+    pub plan: bool,
+}
+
+/// Verbs of migrate.
+#[derive(Debug, Clone, Subcommand)]
+pub enum MigrateVerb {
+    /// Apply all pending migrations (the default)
+    Apply(MigrateTarget),
+    /// Which migrations are applied, pending, reverted, and what does not fit
+    Status(MigrateTarget),
+    /// What apply would do, statement by statement
+    Plan(MigrateTarget),
+    /// Revert exactly one migration
+    Rollback(MigrateRollbackArgs),
+}
+
+/// An environment, or a directory and a database of any other service.
+#[derive(Debug, Clone, Args)]
+pub struct MigrateTarget {
+    /// Environment
+    #[arg(required_unless_present = "dir")]
+    pub environment: Option<String>,
+    /// Directory with migration files, instead of an environment
+    #[arg(long, value_name = "DIR", requires = "dsn_env")]
+    pub dir: Option<PathBuf>,
+    /// Name of the variable that holds the DSN
+    #[arg(long, value_name = "NAME", requires = "dir")]
+    pub dsn_env: Option<String>,
+}
+
+/// `crmctl migrate rollback ENV N`.
+#[derive(Debug, Clone, Args)]
+pub struct MigrateRollbackArgs {
+    /// Environment
+    pub environment: String,
+    /// Number of the migration, as 16
+    pub version: i64,
+    /// Consent: the serving release loses a schema it needs
+    #[arg(long)]
+    pub while_serving: bool,
+    /// Consent: at most this many rows are lost
+    #[arg(long, value_name = "N")]
+    pub accept_loss: Option<u64>,
+}
+
+/// `crmctl perf`.
+#[derive(Debug, Clone, Args)]
+pub struct PerfArgs {
+    /// Environment
+    #[arg(required_unless_present = "url")]
+    pub environment: Option<String>,
+    /// Print what would be done; change nothing
+    #[arg(long)]
+    pub plan: bool,
+    /// Any other service
+    #[arg(long, value_name = "URL", requires = "suite", conflicts_with_all = ["environment", "plan"])]
+    pub url: Option<String>,
+    /// Suite file whose requests are the mix
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub suite: Option<PathBuf>,
+    /// Requests per second
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000), requires = "url")]
+    pub rate: u32,
+    /// Seconds
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3600), requires = "url")]
+    pub duration: u32,
+    /// Thresholds that must be measured and met
+    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "url")]
+    pub require: Vec<String>,
+}
+
+/// `crmctl rollback`.
+#[derive(Debug, Clone, Args)]
+pub struct RollbackArgs {
+    /// Environment.
+    #[command(flatten)]
+    pub on: EnvironmentName,
+    /// Print what would be done; change nothing
+    #[arg(long)]
+    pub plan: bool,
+    /// Release to go back to (default: the previous good one)
+    #[arg(long, value_name = "RELEASE")]
+    pub to: Option<String>,
+}
+
+/// `crmctl history`.
+#[derive(Debug, Clone, Args)]
+pub struct HistoryArgs {
+    /// Environment.
+    #[command(flatten)]
+    pub on: EnvironmentName,
+    /// At most this many
+    #[arg(long, default_value_t = 20)]
+    pub limit: usize,
+}
+
+/// `crmctl logs`.
+#[derive(Debug, Clone, Args)]
+pub struct LogsArgs {
+    /// Environment.
+    #[command(flatten)]
+    pub on: EnvironmentName,
+    /// Go on printing what comes
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Last lines to begin with
+    #[arg(long, short = 'n', default_value_t = 100)]
+    pub lines: usize,
+    /// Only lines that contain this
+    #[arg(long, value_name = "TEXT")]
+    pub grep: Option<String>,
+}
+
+/// `crmctl down`.
+#[derive(Debug, Clone, Args)]
+pub struct DownArgs {
+    /// Environment.
+    #[command(flatten)]
+    pub on: EnvironmentName,
+    /// Remove its state as well: releases, journal and database
+    #[arg(long)]
+    pub purge: bool,
+}
+
+/// `crmctl suite`.
+#[derive(Debug, Clone, Args)]
+pub struct SuiteArgs {
+    /// What to do with the suite.
+    #[command(subcommand)]
+    pub verb: SuiteVerb,
+}
+
+/// Verbs of suite.
+#[derive(Debug, Clone, Subcommand)]
+pub enum SuiteVerb {
+    /// Run it
+    Run(SuiteRunArgs),
+}
+
+/// `crmctl suite run`.
+#[derive(Debug, Clone, Args)]
+pub struct SuiteRunArgs {
+    /// Suite file
+    pub file: PathBuf,
+    /// Address to probe
+    #[arg(long, value_name = "URL")]
+    pub url: String,
+    /// Tenant that the suite speaks for
+    #[arg(long, default_value_t = 1)]
+    pub tenant_id: u32,
+}
+
+/// The table of exit codes as help shows it.
+pub fn exit_codes() -> String {
+    let lines = crate::error::Exit::TABLE.map(|(exit, sentence)| format!("  {:>2}  {sentence}", exit.code()));
+    format!("Exit codes:\n{}", lines.join("\n"))
+}

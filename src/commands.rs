@@ -1,0 +1,128 @@
+//! One verb, one screen. What is typed becomes what is meant here.
+
+mod deploy;
+mod down;
+mod history;
+mod logs;
+mod migrate;
+mod perf;
+pub mod run;
+mod status;
+mod suite;
+mod supervise;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use serde::Serialize;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{Cli, Global, Output, Verb};
+use crate::error::{Error, Exit};
+use crate::site::{Needs, Place, Site};
+use crate::terminal::{Terminal, Verbosity};
+use phases::plan::Phase;
+use phases::request::{Request, Verb as Asked};
+
+/// What every verb is given.
+pub struct Context {
+    /// Where words go.
+    pub terminal: Arc<Terminal>,
+    /// Where the configuration is.
+    pub place: Place,
+    /// Options of every verb.
+    pub global: Global,
+}
+
+impl Context {
+    fn site(&self, name: &str, needs: Needs) -> Result<Site, Error> {
+        Site::open(&self.place, name, self.global.port, needs)
+    }
+
+    fn document(&self, document: &impl Serialize) {
+        let text = serde_json::to_string(document).expect("documents are plain data with text keys");
+        self.terminal.data(&text);
+    }
+}
+
+/// The whole program: parses, runs one verb, says how it ended.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let terminal = terminal(&cli.global);
+    start_logging(cli.global.verbose);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            terminal.talk(&format!("error: the runtime cannot be started: {error}"));
+            return ExitCode::from(Exit::Bug.code());
+        }
+    };
+    let outcome = runtime.block_on(dispatch(cli, terminal.clone()));
+    // A load or a probe that hangs in a blocking call must not keep the process.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    let exit = outcome.unwrap_or_else(|error| {
+        terminal.talk(&format!("{} {}", terminal.paint_talk().red("error:"), error.message));
+        if let Some(hint) = &error.hint {
+            terminal.talk(&format!("hint: {hint}"));
+        }
+        error.exit
+    });
+    ExitCode::from(exit.code())
+}
+
+/// Logs of crmctl itself go to stderr when asked for: `--verbose`, or `CRMCTL_LOG`.
+fn start_logging(verbose: bool) {
+    let default = if verbose { "crmctl=info" } else { "error" };
+    let filter = EnvFilter::try_from_env("CRMCTL_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+/// The terminal that the options ask for.
+pub fn terminal(global: &Global) -> Arc<Terminal> {
+    let verbosity = match (global.quiet, global.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (_, true) => Verbosity::Verbose,
+        (false, false) => Verbosity::Normal,
+    };
+    Arc::new(Terminal::new(global.output == Output::Json, verbosity))
+}
+
+/// Runs one verb.
+///
+/// # Errors
+/// Whatever it says.
+pub async fn dispatch(cli: Cli, terminal: Arc<Terminal>) -> Result<Exit, Error> {
+    if let Verb::Supervise(arguments) = cli.verb {
+        return supervise::command(arguments).await;
+    }
+    if let Verb::Suite(arguments) = cli.verb {
+        return suite::command(&terminal, arguments).await;
+    }
+    if let Verb::Perf(arguments) = &cli.verb
+        && arguments.url.is_some()
+    {
+        return perf::anywhere(&terminal, cli.global.config.as_deref(), arguments).await;
+    }
+    let place = Place::find(cli.global.config.as_deref())?;
+    let context = Context { terminal, place, global: cli.global };
+    let phase = |phase| Request::new(Asked::Phase(phase));
+    match cli.verb {
+        Verb::Deploy(arguments) => deploy::command(&context, &arguments, arguments.plan).await,
+        Verb::Plan(arguments) => deploy::command(&context, &arguments, true).await,
+        Verb::Preflight(on) => {
+            run::command(&context, &on.on.environment, phase(Phase::Preflight), on.plan).await
+        }
+        Verb::Build(on) => run::command(&context, &on.on.environment, phase(Phase::Build), on.plan).await,
+        Verb::Smoke(on) => run::command(&context, &on.on.environment, phase(Phase::Smoke), on.plan).await,
+        Verb::Perf(arguments) => perf::command(&context, &arguments).await,
+        Verb::Migrate(arguments) => migrate::command(&context, arguments).await,
+        Verb::Rollback(arguments) => deploy::rollback(&context, &arguments).await,
+        Verb::Resume(on) => run::resume(&context, &on.environment).await,
+        Verb::Status(on) => status::command(&context, &on.environment).await,
+        Verb::History(arguments) => history::command(&context, &arguments).await,
+        Verb::Logs(arguments) => logs::command(&context, &arguments).await,
+        Verb::Down(arguments) => down::command(&context, &arguments).await,
+        Verb::Suite(_) | Verb::Supervise(_) => unreachable!("dispatched above"),
+    }
+}

@@ -1,0 +1,236 @@
+//! What all verbs that make a run share: open, lease, observe, plan, run, tell, end.
+
+use phases::engine::event::Ending;
+use phases::engine::history;
+use phases::engine::ledger::{Claim, Lease, Ledger, LedgerError};
+use phases::engine::report::RunReport;
+use phases::engine::run::Engine;
+use phases::plan::{Phase, Plan};
+use phases::request::{PlanError, Request, Verb};
+
+use super::Context;
+use crate::clock::SystemClock;
+use crate::effects::SiteEffects;
+use crate::error::{Error, Exit};
+use crate::interrupt::Interrupt;
+use crate::observe::observe;
+use crate::report::json::{self, EventBody};
+use crate::report::live::Live;
+use crate::report::{plan as plan_report, summary};
+use crate::site::{Needs, Site};
+use crate::{actor, run_id};
+
+/// Runs a request on an environment, or only prints its plan.
+///
+/// # Errors
+/// What refuses the run before it has a plan.
+pub async fn command(
+    context: &Context,
+    name: &str,
+    request: Request,
+    only_plan: bool,
+) -> Result<Exit, Error> {
+    if only_plan {
+        let site = context.site(name, needs(&request))?;
+        let plan = plan(&site, &request).await?;
+        plan_report::print(&context.terminal, &plan);
+        return Ok(Exit::Done);
+    }
+    let run = Run::new(context, name, request.verb.as_str());
+    run.told(run.start(&request).await)
+}
+
+/// `crmctl resume`: any operator finishes an unfinished run.
+///
+/// # Errors
+/// What refuses it.
+pub async fn resume(context: &Context, name: &str) -> Result<Exit, Error> {
+    let run = Run::new(context, name, "resume");
+    run.told(run.go_on(Way::Resume).await)
+}
+
+/// `crmctl rollback`: unwinds an unfinished run, else goes back to an earlier good release.
+///
+/// # Errors
+/// What refuses it.
+pub async fn rollback(
+    context: &Context,
+    name: &str,
+    request: Request,
+    only_plan: bool,
+) -> Result<Exit, Error> {
+    let run = Run::new(context, name, Phase::Rollback.as_str());
+    if only_plan {
+        return command(context, name, request, true).await;
+    }
+    let site = context.site(name, Needs::WhatIsThere)?;
+    let records = site.ledger.records().await.map_err(|error| ledger_error(&error))?;
+    let unfinished = history::unfinished(&records).map_err(|error| Error::refused(error.to_string()))?;
+    match unfinished.filter(phases::engine::resume::Progress::touched) {
+        Some(_) if request.to.is_none() => run.told(run.go_on(Way::Unwind).await),
+        _ => run.told(run.start(&request).await),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Way {
+    Resume,
+    Unwind,
+}
+
+/// One run of one process.
+struct Run<'c> {
+    context: &'c Context,
+    live: Live<'c>,
+    name: &'c str,
+    id: String,
+    verb: String,
+}
+
+impl<'c> Run<'c> {
+    fn new(context: &'c Context, name: &'c str, verb: &str) -> Self {
+        let id = run_id::fresh();
+        let live = Live::new(&context.terminal, &id, name);
+        Self { context, live, name, id, verb: verb.to_owned() }
+    }
+
+    async fn start(&self, request: &Request) -> Result<(Site, RunReport), Error> {
+        let site = self.context.site(self.name, needs(request))?;
+        let lease = self.lease(&site).await?;
+        let report = match plan(&site, request).await {
+            Ok(plan) => Ok(self.with_engine(&site, async |engine| engine.run(&lease, &plan).await).await?),
+            Err(error) => Err(error),
+        };
+        self.give_back(&site, &lease).await;
+        Ok((site, report?))
+    }
+
+    async fn go_on(&self, way: Way) -> Result<(Site, RunReport), Error> {
+        let site = self.context.site(self.name, Needs::Source)?;
+        let lease = self.lease(&site).await?;
+        let report = self.go_on_under(&site, &lease, way).await;
+        self.give_back(&site, &lease).await;
+        Ok((site, report?))
+    }
+
+    async fn go_on_under(&self, site: &Site, lease: &Lease, way: Way) -> Result<RunReport, Error> {
+        let records = site.ledger.records().await.map_err(|error| ledger_error(&error))?;
+        let unfinished = history::unfinished(&records).map_err(|error| Error::refused(error.to_string()))?;
+        let unfinished = unfinished.ok_or_else(|| {
+            Error::refused(format!("no run of `{}` is unfinished", self.name))
+                .hint(format!("run `crmctl status {}`", self.name))
+        })?;
+        self.with_engine(site, async |engine| match way {
+            Way::Resume => engine.resume(lease, unfinished).await,
+            Way::Unwind => engine.unwind(lease, unfinished).await,
+        })
+        .await
+    }
+
+    async fn with_engine(
+        &self,
+        site: &Site,
+        drive: impl AsyncFnOnce(Engine<'_>) -> RunReport,
+    ) -> Result<RunReport, Error> {
+        let cancel = Interrupt::listen(self.context.terminal.clone(), self.name)
+            .map_err(|error| Error::new(Exit::Bug, format!("signals cannot be caught: {error}")))?;
+        let (effects, clock, actor) = (SiteEffects::new(site), SystemClock::start(), actor::current());
+        let engine = Engine {
+            effects: &effects,
+            ledger: &site.ledger,
+            clock: &clock,
+            cancel: &cancel,
+            events: &|event| self.live.tell(&event),
+            actor: &actor,
+        };
+        Ok(drive(engine).await)
+    }
+
+    async fn lease(&self, site: &Site) -> Result<Lease, Error> {
+        site.state.ensure().map_err(|error| {
+            let hint = error.hint();
+            let refused = Error::refused(error.to_string());
+            match hint {
+                Some(hint) => refused.hint(hint),
+                None => refused,
+            }
+        })?;
+        let claim = Claim { holder: actor::holder(), run: self.id.clone(), verb: self.verb.clone() };
+        site.ledger.acquire(&claim).await.map_err(|error| ledger_error(&error))
+    }
+
+    async fn give_back(&self, site: &Site, lease: &Lease) {
+        if let Err(error) = site.ledger.release(lease).await {
+            tracing::warn!(%error, "the lease could not be given back");
+        }
+    }
+
+    /// Tells how it ended, in every form; the exit code is the report's.
+    fn told(&self, outcome: Result<(Site, RunReport), Error>) -> Result<Exit, Error> {
+        let terminal = &self.context.terminal;
+        match outcome {
+            Ok((site, report)) => {
+                if terminal.json {
+                    self.live.tell_machine(EventBody::RunFinished(Box::new(json::run_finished(&report))));
+                }
+                for line in summary::lines(&site, &report, terminal.paint) {
+                    if terminal.json { terminal.talk(&line) } else { terminal.data(&line) }
+                }
+                Ok(exit(report.exit_code))
+            }
+            Err(error) => {
+                if terminal.json {
+                    let body = json::refused(&self.verb, Ending::Refused, &error);
+                    self.live.tell_machine(EventBody::RunFinished(Box::new(body)));
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Observes and plans.
+async fn plan(site: &Site, request: &Request) -> Result<Plan, Error> {
+    let release = match needs(request) {
+        Needs::Source => Some(&site.source().map_err(Error::copy)?.release),
+        Needs::WhatIsThere => None,
+    };
+    let observed = observe(site).await?;
+    phases::pipeline::plan(request, &site.environment.facts, release, &observed)
+        .map_err(|error| plan_error(&error))
+}
+
+/// Smoke, perf and rollback deal with what serves; everything else makes a release.
+fn needs(request: &Request) -> Needs {
+    match request.verb {
+        Verb::Phase(Phase::Smoke | Phase::Perf | Phase::Rollback) => Needs::WhatIsThere,
+        Verb::Phase(_) | Verb::Pipeline => Needs::Source,
+    }
+}
+
+fn plan_error(error: &PlanError) -> Error {
+    let refused = Error::refused(error.to_string());
+    match error.hint() {
+        Some(hint) => refused.hint(hint),
+        None => refused,
+    }
+}
+
+/// An error of the ledger as a command ends in it.
+pub fn ledger_error(error: &LedgerError) -> Error {
+    let exit = match error {
+        LedgerError::Held(_) => Exit::LeaseHeld,
+        LedgerError::Lost { .. } => Exit::LeaseLost,
+        LedgerError::Broken { .. } | LedgerError::Newer { .. } | LedgerError::Storage(_) => Exit::Refused,
+    };
+    let failed = Error::new(exit, error.to_string());
+    match error.hint() {
+        Some(hint) => failed.hint(hint),
+        None => failed,
+    }
+}
+
+fn exit(code: u8) -> Exit {
+    let found = Exit::TABLE.iter().find(|(exit, _)| exit.code() == code);
+    found.map_or(Exit::Bug, |(exit, _)| *exit)
+}

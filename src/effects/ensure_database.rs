@@ -1,0 +1,107 @@
+//! `EnsureDatabase`: the private PostgreSQL runs, with roles, database and extensions. Forward only.
+
+use phases::engine::effects::{EffectContext, EffectOutcome, Evidence, Probe, Progress};
+use phases::engine::failure::{Failure, FailureClass};
+
+use crate::environment::generated::GeneratedSecrets;
+use crate::error::chain;
+use crate::platform::process::postgres::provision::Provisioning;
+use crate::platform::process::postgres::{PostgresError, PrivatePostgres};
+use crate::site::{Site, database};
+use crate::source::MIGRATIONS;
+
+/// Roles, extensions and rights that the schema stands on, below the migrations.
+const ROLES: &str = "provision/roles.sql";
+
+/// Does it answer as both roles?
+pub(super) async fn probe(site: &Site) -> Probe {
+    if !site.environment.database.embedded {
+        return external(site).await;
+    }
+    let Some(secrets) = GeneratedSecrets::load(&site.state.secrets_file()) else { return Probe::NotDone };
+    let postgres = PrivatePostgres::new(site.state.clone());
+    match postgres.is_provisioned(&provisioning(site, &postgres, &secrets)).await {
+        Ok(true) => Probe::Done(Evidence { summary: "it runs".to_owned(), ..Evidence::default() }),
+        Ok(false) => Probe::NotDone,
+        Err(error) => Probe::Unknown(failure(&error)),
+    }
+}
+
+/// A database that somebody else runs is only asked.
+async fn external(site: &Site) -> Probe {
+    let dsn = match database::migrator_dsn(site) {
+        Ok(dsn) => dsn,
+        Err(message) => return Probe::Unknown(Failure::new(FailureClass::Refused, message)),
+    };
+    match database::connect(&dsn).await {
+        Ok(_) => Probe::Done(Evidence { summary: "it answers".to_owned(), ..Evidence::default() }),
+        Err(error) => Probe::Unknown(Failure::new(
+            FailureClass::Refused,
+            format!("the database does not answer: {error}"),
+        )),
+    }
+}
+
+/// Makes what is missing.
+pub(super) async fn apply(site: &Site, context: &EffectContext<'_>) -> EffectOutcome {
+    if !site.environment.database.embedded {
+        return match external(site).await {
+            Probe::Done(evidence) => EffectOutcome::Done(evidence),
+            Probe::Unknown(failure) => EffectOutcome::NotDone(failure),
+            Probe::NotDone => {
+                EffectOutcome::NotDone(Failure::new(FailureClass::Refused, "the database does not answer"))
+            }
+        };
+    }
+    let file = site.state.secrets_file();
+    let secrets = match GeneratedSecrets::load_or_create(&file) {
+        Ok(secrets) => secrets,
+        Err(error) => {
+            let message = format!("`{}` cannot be written: {error}", file.display());
+            return EffectOutcome::NotDone(Failure::new(FailureClass::Failed, message));
+        }
+    };
+    let postgres = PrivatePostgres::new(site.state.clone());
+    (context.progress)(Progress::Message("starting the private PostgreSQL".to_owned()));
+    let readiness = match postgres.ensure_running(&secrets.superuser_password).await {
+        Ok(readiness) => readiness,
+        Err(error) => return EffectOutcome::NotDone(failure(&error)),
+    };
+    (context.progress)(Progress::Message("making roles and database".to_owned()));
+    match postgres.provision(&provisioning(site, &postgres, &secrets)).await {
+        Ok(()) => {
+            let how = if readiness.created {
+                "made and started"
+            } else if readiness.started {
+                "started"
+            } else {
+                "ran already"
+            };
+            let summary = format!("private PostgreSQL {how}, ready after {} ms", readiness.took.as_millis());
+            EffectOutcome::Done(Evidence { summary, ..Evidence::default() })
+        }
+        Err(error) => EffectOutcome::NotDone(failure(&error)),
+    }
+}
+
+fn provisioning(site: &Site, postgres: &PrivatePostgres, secrets: &GeneratedSecrets) -> Provisioning {
+    let migrations = match site.source() {
+        Ok(source) => source.checkout.root.join(MIGRATIONS),
+        Err(_) => site.root.join(MIGRATIONS),
+    };
+    Provisioning {
+        database: postgres.database_name(),
+        roles: migrations.join(ROLES),
+        superuser: secrets.superuser_password.clone(),
+        migrator: secrets.migrator_password.clone(),
+        app: secrets.app_password.clone(),
+    }
+}
+
+fn failure(error: &PostgresError) -> Failure {
+    let failure = Failure::new(FailureClass::Failed, chain(error)).detail(error.detail().to_vec());
+    match error.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}

@@ -1,0 +1,91 @@
+//! `RunLoad`: the suite's requests at a fixed rate, then one line per threshold that the environment requires.
+
+use std::time::Duration;
+
+use checks::{LoadPlan, LoadProgress, LoadReport};
+use phases::engine::effects::{EffectContext, EffectOutcome, Progress};
+use phases::engine::failure::{CheckEvidence, Failure, FailureClass};
+use phases::engine::step::Subject;
+
+use super::run_suite::{self, evidence};
+use crate::error::chain;
+use crate::site::Site;
+
+/// What is asked.
+pub(super) struct Load<'a> {
+    /// Suite whose requests are the mix.
+    pub suite: &'a str,
+    /// Requests per second.
+    pub rate: u32,
+    /// Length.
+    pub seconds: u32,
+    /// Thresholds required.
+    pub require: &'a [String],
+    /// At what.
+    pub subject: &'a Subject,
+}
+
+/// Runs it and judges.
+pub(super) async fn apply(site: &Site, load: &Load<'_>, context: &EffectContext<'_>) -> EffectOutcome {
+    match measure(site, load, context).await {
+        Ok((report, checks)) => {
+            (context.progress)(Progress::Load(serde_json::to_value(&report).unwrap_or_default()));
+            for check in &checks {
+                (context.progress)(Progress::Check(check.clone()));
+            }
+            described(run_suite::judge("perf", checks), &report)
+        }
+        Err(failure) => EffectOutcome::NotDone(failure),
+    }
+}
+
+async fn measure(
+    site: &Site,
+    load: &Load<'_>,
+    context: &EffectContext<'_>,
+) -> Result<(LoadReport, Vec<CheckEvidence>), Failure> {
+    let refused = |message: String| Failure::new(FailureClass::Refused, message);
+    let suite = site.suite(load.suite).map_err(|error| refused(error.to_string()))?;
+    let thresholds = site.thresholds().map_err(|error| refused(error.to_string()))?;
+    let unknown = thresholds.unknown(load.require);
+    if !unknown.is_empty() {
+        return Err(refused(unknown.join("; ")).hint("look at `config/thresholds.toml`"));
+    }
+    let subject = run_suite::probed(site, load.subject).await?;
+    let variables = site.variables(run_suite::release(load.subject));
+    let plan = LoadPlan::new(f64::from(load.rate), Duration::from_secs(u64::from(load.seconds)));
+    let tell = |progress: &LoadProgress| {
+        let done = u64::try_from(progress.elapsed.as_millis()).unwrap_or(u64::MAX);
+        let total = u64::try_from(progress.planned.as_millis()).unwrap_or(u64::MAX);
+        (context.progress)(Progress::Message(words(progress)));
+        (context.progress)(Progress::Count { done, total });
+    };
+    let report = checks::run_load(&suite, &subject, &plan, &variables, &tell)
+        .await
+        .map_err(|error| Failure::new(FailureClass::CheckErrored, chain(&error)))?;
+    let judged = checks::evaluate(&thresholds, load.require, &report);
+    Ok((report, judged.iter().map(evidence).collect()))
+}
+
+fn words(progress: &LoadProgress) -> String {
+    let (elapsed, planned) = (progress.elapsed.as_secs(), progress.planned.as_secs());
+    format!("{elapsed} of {planned} s, {} answered, {} failed", progress.succeeded, progress.failed)
+}
+
+/// The figures in the step's own line.
+fn described(outcome: EffectOutcome, report: &LoadReport) -> EffectOutcome {
+    match outcome {
+        EffectOutcome::Done(mut evidence) => {
+            let p95 =
+                report.total.response.p95_ms.map_or("no answer".to_owned(), |p95| format!("p95 {p95:.1} ms"));
+            evidence.summary = format!(
+                "{p95} at {:.0}/s, {} sent, {} failed",
+                report.rate_reached, report.sent, report.failed
+            );
+            evidence.facts =
+                serde_json::json!({ "model": report.model, "p95_ms": report.total.response.p95_ms });
+            EffectOutcome::Done(evidence)
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,10 @@
+//! An environment as its files describe it. Reading happens in `load`; everything else is data.
+
+pub mod document;
+pub mod generated;
+pub mod keys;
+pub mod load;
+pub mod secrets;
+pub mod tables;
+
+pub use load::{LoadedEnvironment, list};

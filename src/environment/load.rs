@@ -1,0 +1,318 @@
+//! File + secrets file + process environment → one validated environment, every mistake reported together.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use hmac::{Hmac, KeyInit, Mac};
+use phases::environment::{BuildSource, Environment, PerfFacts, PlatformKind};
+use secrecy::ExposeSecret;
+use sha2::Sha256;
+
+use super::document::{self, Document, Mistake};
+use super::secrets::Secrets;
+use super::tables::{self, Backend, Build, Contacts, Database, Owners, Perf, PlatformName, Smoke, Top};
+use crate::error::{Error, did_you_mean};
+
+/// An environment with everything that running it needs.
+#[derive(Clone)]
+pub struct LoadedEnvironment {
+    /// What planning sees.
+    pub facts: Environment,
+    /// Directory with `environments/` and `suites/`.
+    pub config: PathBuf,
+    /// The tables as written.
+    pub top: Top,
+    /// `[backend]`.
+    pub backend: Backend,
+    /// `[database]`.
+    pub database: Database,
+    /// `[smoke]`.
+    pub smoke: Smoke,
+    /// `[owners]`.
+    pub owners: Owners,
+    /// `[contacts]`.
+    pub contacts: BTreeMap<String, String>,
+    /// What the operator gave.
+    pub secrets: Secrets,
+    /// What is wrong with the secrets; preflight reports it.
+    pub secret_mistakes: Vec<Mistake>,
+    /// Where the secrets file is, when one is read.
+    pub secrets_file: Option<PathBuf>,
+}
+
+/// Names of the environments in a configuration directory, ascending.
+pub fn list(config: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(config.join("environments")) else { return Vec::new() };
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".toml").map(str::to_owned))
+        .collect();
+    names.sort();
+    names
+}
+
+impl LoadedEnvironment {
+    /// Reads `config/environments/<name>.toml` and what it names.
+    ///
+    /// # Errors
+    /// Unknown environment (usage), or everything that is wrong in its file (refused).
+    pub fn load(
+        config: &Path,
+        root: &Path,
+        name: &str,
+        process: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, Error> {
+        let file = config.join("environments").join(format!("{name}.toml"));
+        if !is_name(name) || !file.is_file() {
+            return Err(unknown(config, name));
+        }
+        let shown = file.strip_prefix(root).unwrap_or(&file).to_owned();
+        let text = document::read(&file).map_err(|mistake| refused(&[mistake]))?;
+        let tables = Tables::parse(&shown, &text).map_err(|mistakes| refused(&mistakes))?;
+        tables.into_environment(config, root, name, &shown, process)
+    }
+}
+
+impl LoadedEnvironment {
+    /// Moves an embedded environment to another port of the same address.
+    ///
+    /// # Errors
+    /// The environment is not embedded, so crmctl does not decide where it listens.
+    pub fn answer_on(&mut self, port: u16) -> Result<(), Error> {
+        if self.facts.platform != PlatformKind::Process {
+            return Err(Error::usage("`--port` is for environments with `platform = \"process\"`"));
+        }
+        let mut url =
+            url::Url::parse(&self.facts.public_url).map_err(|error| Error::refused(error.to_string()))?;
+        let moved = url.set_port(Some(port));
+        moved.map_err(|()| {
+            Error::usage(format!("`--port {port}` does not fit `{}`", self.facts.public_url))
+        })?;
+        self.facts.public_url = url.as_str().trim_end_matches('/').to_owned();
+        Ok(())
+    }
+
+    /// Where the supervisor listens for the public address.
+    ///
+    /// # Errors
+    /// The host is no address of a machine.
+    pub fn listen_address(&self) -> Result<SocketAddr, String> {
+        let url = url::Url::parse(&self.facts.public_url).map_err(|error| error.to_string())?;
+        let found =
+            url.socket_addrs(|| None).map_err(|error| format!("`{}`: {error}", self.facts.public_url))?;
+        found.first().copied().ok_or_else(|| format!("`{}` has no address", self.facts.public_url))
+    }
+}
+
+/// The tables of one file, parsed.
+struct Tables {
+    top: Top,
+    backend: Backend,
+    build: Build,
+    database: Database,
+    smoke: Smoke,
+    perf: Perf,
+    owners: Owners,
+    contacts: Contacts,
+}
+
+impl Tables {
+    fn parse(file: &Path, text: &str) -> Result<Self, Vec<Mistake>> {
+        let mut document = Document::parse(file, text).map_err(|mistake| vec![mistake])?;
+        let top = document.top();
+        let backend = document.table("backend");
+        let build = document.table("build");
+        let database = document.table("database");
+        let smoke = document.table("smoke");
+        let perf = document.table("perf");
+        let owners = document.table("owners");
+        let contacts = document.table("contacts");
+        let mut mistakes = document.finish(&tables::NAMES);
+        let all = (|| {
+            Some(Self {
+                top: top?,
+                backend: backend?,
+                build: build?,
+                database: database?,
+                smoke: smoke?,
+                perf: perf?,
+                owners: owners?,
+                contacts: contacts?,
+            })
+        })();
+        match all {
+            Some(tables) => {
+                mistakes.extend(tables.senseless(file, text));
+                mistakes.sort();
+                if mistakes.is_empty() { Ok(tables) } else { Err(mistakes) }
+            }
+            None => Err(mistakes),
+        }
+    }
+
+    /// Values that are well formed and make no sense.
+    fn senseless(&self, file: &Path, text: &str) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
+        let mut check = |right: bool, key: &str, message: String| {
+            if !right {
+                mistakes.push(Mistake { file: file.to_owned(), line: line_of_key(text, key), message });
+            }
+        };
+        let top = &self.top;
+        check(
+            top.schema == 1,
+            "schema",
+            format!("`schema = {}` is not known; this crmctl reads 1", top.schema),
+        );
+        check((2..=50).contains(&top.retention), "retention", "`retention` must be 2 to 50".to_owned());
+        check(top.drain_seconds <= 300, "drain_seconds", "`drain_seconds` must be 0 to 300".to_owned());
+        let url = url::Url::parse(&self.backend.url);
+        let web = url.as_ref().is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        check(web, "url", format!("`url = \"{}\"` is no http or https address", self.backend.url));
+        let one_source = self.build.profile.is_some() != self.build.artifact.is_some();
+        check(one_source, "build", "`[build]` wants either `profile` or `artifact`".to_owned());
+        let profile = self.build.profile.as_deref().is_none_or(|name| matches!(name, "release" | "dev"));
+        check(profile, "profile", "`profile` must be `release` or `dev`".to_owned());
+        let dsn = self.database.dsn_key.is_some() && self.database.migrator_dsn_key.is_some();
+        check(
+            self.database.embedded != dsn,
+            "database",
+            "`[database]` wants either `embedded = true` or both `dsn_key` and `migrator_dsn_key`".to_owned(),
+        );
+        check((1..=100_000).contains(&self.perf.rate), "rate", "`rate` must be 1 to 100000".to_owned());
+        let seconds = self.perf.duration_seconds;
+        check(
+            (1..=3600).contains(&seconds),
+            "duration_seconds",
+            "`duration_seconds` must be 1 to 3600".to_owned(),
+        );
+        let embedded_elsewhere = self.database.embedded && top.platform == PlatformName::Swarm;
+        check(!embedded_elsewhere, "embedded", "`embedded = true` needs `platform = \"process\"`".to_owned());
+        mistakes
+    }
+
+    fn into_environment(
+        self,
+        config: &Path,
+        root: &Path,
+        name: &str,
+        shown: &Path,
+        process: impl Fn(&str) -> Option<String>,
+    ) -> Result<LoadedEnvironment, Error> {
+        let secrets_file = self.top.secrets_file.as_ref().map(|file| root.join(file));
+        let optional = self.database.embedded;
+        let secrets_file = secrets_file.filter(|file| !optional || file.exists());
+        let (secrets, secret_mistakes) = match Secrets::load(secrets_file.as_deref(), process) {
+            Ok(secrets) => (secrets, Vec::new()),
+            Err(mistakes) => (Secrets::default(), mistakes.into_iter().map(|m| relative(m, root)).collect()),
+        };
+        let fingerprint = self.fingerprint(&secrets);
+        let source = match (self.build.profile.clone(), self.build.artifact.clone()) {
+            (Some(profile), None) => BuildSource::Profile(profile),
+            (_, Some(artifact)) => BuildSource::Artifact(artifact),
+            (None, None) => return Err(refused(&[mistake(shown, "`[build]` names no source")])),
+        };
+        let facts = Environment {
+            name: name.to_owned(),
+            platform: match self.top.platform {
+                PlatformName::Process => PlatformKind::Process,
+                PlatformName::Swarm => PlatformKind::Swarm,
+            },
+            public_url: self.backend.url.trim_end_matches('/').to_owned(),
+            build: source,
+            embedded_database: self.database.embedded,
+            required_migrations: self.database.required_migrations.clone(),
+            smoke_suite: self.smoke.suite.clone(),
+            gate_suite: self.smoke.gate.clone(),
+            perf: PerfFacts {
+                suite: self.perf.suite.clone(),
+                rate: self.perf.rate,
+                duration_seconds: self.perf.duration_seconds,
+                require: self.perf.require.clone(),
+            },
+            retention: self.top.retention,
+            drain_seconds: self.top.drain_seconds,
+            watch_window_seconds: self.top.watch_window_seconds,
+            fingerprint,
+        };
+        Ok(LoadedEnvironment {
+            facts,
+            config: config.to_owned(),
+            top: self.top,
+            backend: self.backend,
+            database: self.database,
+            smoke: self.smoke,
+            owners: self.owners,
+            contacts: self.contacts.0,
+            secrets,
+            secret_mistakes,
+            secrets_file,
+        })
+    }
+
+    /// HMAC over what reaches the release. Keyed with the signing secret, so that it tells nothing of a value;
+    /// secrets that crmctl makes itself never change and are left out.
+    fn fingerprint(&self, secrets: &Secrets) -> String {
+        let key = secrets.get("JWT_SECRET").map_or("crmctl", |secret| secret.expose_secret());
+        let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes a key of any length");
+        let mut feed = |name: &str, value: &str| {
+            for part in [name, value] {
+                mac.update(&(part.len() as u64).to_be_bytes());
+                mac.update(part.as_bytes());
+            }
+        };
+        feed("url", &self.backend.url);
+        feed("drain_seconds", &self.top.drain_seconds.to_string());
+        for (name, value) in &self.backend.env {
+            feed(name, value);
+        }
+        for (name, value) in secrets.iter() {
+            feed(name, value.expose_secret());
+        }
+        hex::encode(mac.finalize().into_bytes())
+    }
+}
+
+/// All mistakes as one refusal.
+pub fn refused(mistakes: &[Mistake]) -> Error {
+    let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    Error::refused(lines.join("\n")).hint("every key is explained in `config/example.toml`")
+}
+
+fn unknown(config: &Path, name: &str) -> Error {
+    let known = list(config);
+    let error = Error::usage(format!("unknown environment `{name}`"));
+    match did_you_mean(name, known.iter().map(String::as_str)) {
+        Some(meant) => error.hint(format!("did you mean `{meant}`?")),
+        None if known.is_empty() => {
+            error.hint(format!("no environment file in `{}`", config.join("environments").display()))
+        }
+        None => error.hint(format!("known environments: {}", known.join(", "))),
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 40
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+fn line_of_key(text: &str, key: &str) -> usize {
+    let starts = |line: &str| {
+        let line = line.trim_start();
+        line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='))
+            || line.starts_with(&format!("[{key}]"))
+    };
+    text.lines().position(starts).map_or(0, |index| index + 1)
+}
+
+fn mistake(file: &Path, message: &str) -> Mistake {
+    Mistake { file: file.to_owned(), line: 0, message: message.to_owned() }
+}
+
+fn relative(mut mistake: Mistake, root: &Path) -> Mistake {
+    if let Ok(shorter) = mistake.file.strip_prefix(root) {
+        mistake.file = shorter.to_owned();
+    }
+    mistake
+}

@@ -1,0 +1,233 @@
+//! The secrets file and the process environment, validated together. Values never appear in a message.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::document::Mistake;
+use super::keys::{self, Strength};
+use crate::error::did_you_mean;
+
+/// Values by key.
+#[derive(Clone, Default)]
+pub struct Secrets {
+    values: BTreeMap<String, SecretString>,
+    /// Where each was written: file and line, for messages of later checks.
+    places: BTreeMap<String, (PathBuf, usize)>,
+}
+
+/// Words that stand where a secret should be.
+const PLACEHOLDERS: [&str; 12] = [
+    "changeme",
+    "change_me",
+    "change-me",
+    "placeholder",
+    "your_",
+    "your-",
+    "example",
+    "secure_password",
+    "staging_redis_pass",
+    "user:pass@",
+    "todo",
+    "xxx",
+];
+
+impl Secrets {
+    /// Reads the file (when there is one) and then the process environment, which wins.
+    ///
+    /// # Errors
+    /// Every mistake in the file: permissions, syntax, placeholders, weak values, near misses of known keys.
+    pub fn load(file: Option<&Path>, process: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<Mistake>> {
+        let mut secrets = Self::default();
+        let mut mistakes = Vec::new();
+        if let Some(file) = file {
+            match super::document::read(file) {
+                Ok(text) => {
+                    mistakes.extend(too_open(file));
+                    secrets.parse(file, &text, &mut mistakes);
+                }
+                Err(mistake) => mistakes.push(mistake),
+            }
+        }
+        for key in keys::KEYS {
+            if let Some(value) = process(key.name).filter(|value| !value.is_empty()) {
+                secrets.places.insert(key.name.to_owned(), (PathBuf::from("process environment"), 0));
+                secrets.values.insert(key.name.to_owned(), value.into());
+            }
+        }
+        mistakes.extend(secrets.judge());
+        if mistakes.is_empty() { Ok(secrets) } else { Err(mistakes) }
+    }
+
+    /// The value of `key`.
+    pub fn get(&self, key: &str) -> Option<&SecretString> {
+        self.values.get(key)
+    }
+
+    /// Puts in a value that crmctl made itself, unless the operator gave one.
+    pub fn or_insert(&mut self, key: &str, value: SecretString) {
+        self.values.entry(key.to_owned()).or_insert(value);
+    }
+
+    /// All keys with their values, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &SecretString)> {
+        self.values.iter().map(|(key, value)| (key.as_str(), value))
+    }
+
+    fn parse(&mut self, file: &Path, text: &str, mistakes: &mut Vec<Mistake>) {
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            match parse_line(line) {
+                Ok((key, value)) => {
+                    if self.places.contains_key(&key) {
+                        mistakes.push(mistake(file, index + 1, format!("`{key}` is given twice")));
+                    }
+                    self.places.insert(key.clone(), (file.to_owned(), index + 1));
+                    self.values.insert(key, value);
+                }
+                Err(message) => mistakes.push(mistake(file, index + 1, message)),
+            }
+        }
+    }
+
+    /// What is wrong with the values as they stand.
+    fn judge(&self) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
+        for (key, value) in &self.values {
+            let (file, line) = self.places.get(key).cloned().unwrap_or_default();
+            let problem = match keys::find(key) {
+                Some(known) => weakness(known, value.expose_secret()),
+                None => did_you_mean(key, keys::KEYS.iter().map(|key| key.name))
+                    .filter(|meant| strsim::damerau_levenshtein(key, meant) <= 2)
+                    .map(|meant| format!("unknown key `{key}`; did you mean `{meant}`?")),
+            };
+            mistakes.extend(problem.map(|message| Mistake { file, line, message }));
+        }
+        mistakes
+    }
+}
+
+/// One `KEY=value` line. `$` would be replaced silently outside single quotes, so it is refused there.
+fn parse_line(line: &str) -> Result<(String, SecretString), String> {
+    let (key, raw) = line
+        .strip_prefix("export ")
+        .unwrap_or(line)
+        .split_once('=')
+        .ok_or_else(|| "is no `KEY=value` line".to_owned())?;
+    let key = key.trim().to_owned();
+    if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        return Err("the part before `=` is no name (letters, digits, `_`)".to_owned());
+    }
+    if raw.contains('$') && !raw.trim().starts_with('\'') {
+        return Err(format!(
+            "`{key}` has a `$` outside single quotes, which would be replaced; quote it: '…'"
+        ));
+    }
+    let mut parsed = dotenvy::from_read_iter(line.as_bytes());
+    match parsed.next() {
+        Some(Ok((_, value))) => Ok((key, value.into())),
+        // The library's error shows the value.
+        Some(Err(_)) | None => Err(format!("`{key}` cannot be read; quote its value: '…'")),
+    }
+}
+
+/// What makes a value unfit, without showing it.
+fn weakness(key: &keys::Key, value: &str) -> Option<String> {
+    let name = key.name;
+    let lower = value.to_lowercase();
+    if value.is_empty() {
+        return Some(format!("`{name}` is empty ({})", key.purpose));
+    }
+    let held = PLACEHOLDERS.iter().any(|word| lower.contains(word));
+    if (key.secret && held) || (value.starts_with('<') && value.ends_with('>')) || value.ends_with("...") {
+        return Some(format!("`{name}` is a placeholder ({})", key.purpose));
+    }
+    match key.strength {
+        Strength::AtLeast(least) if name != "SMOKE_PASSWORD" && value.len() < least => {
+            Some(format!("`{name}` is weak: {} bytes, at least {least} are needed", value.len()))
+        }
+        Strength::AtLeast(_) if key.secret && monotone(value) => {
+            Some(format!("`{name}` is weak: one character over and over"))
+        }
+        Strength::Dsn if !is_dsn(value) => {
+            Some(format!("`{name}` is no DSN of the form `postgresql://user:password@host:port/database`"))
+        }
+        Strength::Switch if !matches!(value, "true" | "false") => {
+            Some(format!("`{name}` must be `true` or `false`"))
+        }
+        _ => None,
+    }
+}
+
+fn monotone(value: &str) -> bool {
+    value.len() > 1 && value.bytes().all(|byte| Some(byte) == value.bytes().next())
+}
+
+fn is_dsn(value: &str) -> bool {
+    url::Url::parse(value).is_ok_and(|url| {
+        matches!(url.scheme(), "postgres" | "postgresql")
+            && !url.username().is_empty()
+            && url.path().len() > 1
+    })
+}
+
+/// A secrets file is for its owner alone.
+fn too_open(file: &Path) -> Option<Mistake> {
+    let mode = std::fs::metadata(file).ok()?.permissions().mode() & 0o777;
+    let message = format!("can be read by others (mode {mode:04o}); run `chmod 600 {}`", file.display());
+    (mode & 0o077 != 0).then(|| mistake(file, 0, message))
+}
+
+fn mistake(file: &Path, line: usize, message: String) -> Mistake {
+    Mistake { file: file.to_owned(), line, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn load(text: &str) -> Result<Secrets, Vec<String>> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        Secrets::load(Some(file.path()), |_| None).map_err(|mistakes| {
+            mistakes.iter().map(|mistake| format!("{}: {}", mistake.line, mistake.message)).collect()
+        })
+    }
+
+    #[test]
+    fn every_mistake_of_a_file_is_told_with_its_line_and_without_its_value() {
+        let text = "JWT_SECRET=changeme-changeme-changeme-changeme\n\
+                    REDIS_PASSWORD=short\nENABLE_NOTIFICATIONS=yes\nPOSTGRES_DNS=x\nA b=c\nB=pa$sword\n";
+        let mistakes = load(text).err().unwrap();
+        insta::assert_snapshot!(mistakes.join("\n"));
+        assert!(!mistakes.join("\n").contains("pa$sword"));
+    }
+
+    #[test]
+    fn single_quotes_keep_a_dollar() {
+        let secrets = load("REDIS_PASSWORD='pa$sword123'\n").ok().unwrap();
+        assert_eq!(secrets.get("REDIS_PASSWORD").unwrap().expose_secret(), "pa$sword123");
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o644)).unwrap();
+        let mistakes = Secrets::load(Some(file.path()), |_| None).err().unwrap();
+        assert!(mistakes[0].message.contains("mode 0644"), "{mistakes:?}");
+    }
+
+    #[test]
+    fn the_process_environment_wins() {
+        let process = |key: &str| (key == "LOG_LEVEL").then(|| "DEBUG".to_owned());
+        let secrets = Secrets::load(None, process).ok().unwrap();
+        assert_eq!(secrets.get("LOG_LEVEL").unwrap().expose_secret(), "DEBUG");
+    }
+}

@@ -1,0 +1,154 @@
+//! The tables of an environment file, one type each, exactly as they are written. No IO, no environment.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Names of all tables.
+pub const NAMES: [&str; 7] = ["backend", "build", "database", "smoke", "perf", "owners", "contacts"];
+
+/// What stands above the first table.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Top {
+    /// Format version; 1.
+    pub schema: u32,
+    /// Where the environment runs.
+    pub platform: PlatformName,
+    /// File with secrets, relative to the repository root. The process environment wins over it.
+    pub secrets_file: Option<String>,
+    /// Good releases kept to go back to, the serving one included; at least 2.
+    #[serde(default = "three")]
+    pub retention: usize,
+    /// Seconds a replaced release goes on answering; 0 to 300.
+    #[serde(default = "ten")]
+    pub drain_seconds: u64,
+    /// Seconds of watching after perf; 0 = none.
+    #[serde(default)]
+    pub watch_window_seconds: u64,
+    /// Branch that may be deployed; absent = any.
+    pub branch: Option<String>,
+}
+
+/// Platforms by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PlatformName {
+    /// Processes on this machine.
+    Process,
+    /// Docker Engine's orchestrator.
+    Swarm,
+}
+
+/// `[backend]`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Backend {
+    /// Address users call; for `local` also the address the supervisor listens on.
+    pub url: String,
+    /// Seconds a release may take to say it is ready.
+    #[serde(default = "thirty")]
+    pub ready_deadline_seconds: u64,
+    /// Variables for the backend, not secret.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+}
+
+/// `[build]`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Build {
+    /// Cargo profile: `release` (static) or `dev`.
+    pub profile: Option<String>,
+    /// A prebuilt server instead, relative to the repository root.
+    pub artifact: Option<String>,
+}
+
+/// `[database]`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// crmctl runs a private PostgreSQL.
+    #[serde(default)]
+    pub embedded: bool,
+    /// Key in the secrets file with the DSN of the backend's role.
+    pub dsn_key: Option<String>,
+    /// Key in the secrets file with the DSN of the migrator's role.
+    pub migrator_dsn_key: Option<String>,
+    /// Migrations that must be part of the release.
+    #[serde(default)]
+    pub required_migrations: Vec<i64>,
+}
+
+/// `[smoke]`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Smoke {
+    /// Suite for the public address: a name in `config/suites`.
+    #[serde(default = "smoke")]
+    pub suite: String,
+    /// Suite for the candidate.
+    #[serde(default = "smoke")]
+    pub gate: String,
+    /// Tenant that suites speak for.
+    #[serde(default = "one")]
+    pub tenant_id: u32,
+}
+
+/// `[perf]`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Perf {
+    /// Suite whose requests are the mix.
+    #[serde(default = "smoke")]
+    pub suite: String,
+    /// Requests per second; 1 to 100,000.
+    #[serde(default = "hundred")]
+    pub rate: u32,
+    /// Seconds; 1 to 3,600.
+    #[serde(default = "five")]
+    pub duration_seconds: u32,
+    /// Thresholds (names in `config/thresholds.toml`) that must be measured and met.
+    #[serde(default)]
+    pub require: Vec<String>,
+}
+
+/// `[owners]`: who looks after what.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Owners {
+    /// Developers.
+    pub dev: Option<String>,
+    /// Quality assurance.
+    pub qa: Option<String>,
+    /// Operations.
+    pub ops: Option<String>,
+}
+
+/// `[contacts]`: whom to call, by role; any key.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Contacts(pub BTreeMap<String, String>);
+
+fn three() -> usize {
+    3
+}
+fn ten() -> u64 {
+    10
+}
+fn thirty() -> u64 {
+    30
+}
+fn five() -> u32 {
+    5
+}
+fn hundred() -> u32 {
+    100
+}
+fn one() -> u32 {
+    1
+}
+fn smoke() -> String {
+    "smoke".to_owned()
+}

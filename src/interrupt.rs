@@ -1,0 +1,69 @@
+//! Signals as a wish to stop: the first asks the run to unwind, the second leaves at once (resumable). A closed
+//! terminal stops nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use phases::engine::cancel::Cancel;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+
+use crate::error::Exit;
+use crate::terminal::Terminal;
+
+/// Becomes true at the first INT or TERM.
+#[derive(Debug, Clone, Default)]
+pub struct Interrupt {
+    asked: Arc<AtomicBool>,
+    notify: Arc<Notify>,
+}
+
+impl Interrupt {
+    /// Starts listening; must be called inside the runtime.
+    ///
+    /// # Errors
+    /// The signals cannot be caught.
+    pub fn listen(terminal: Arc<Terminal>, environment: &str) -> std::io::Result<Self> {
+        let interrupt = Self::default();
+        let mut int = signal(SignalKind::interrupt())?;
+        let mut term = signal(SignalKind::terminate())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        let (this, environment) = (interrupt.clone(), environment.to_owned());
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = int.recv() => {}
+                    _ = term.recv() => {}
+                    _ = hangup.recv() => continue,
+                }
+                if this.asked.swap(true, Ordering::SeqCst) {
+                    terminal.talk(&format!(
+                        "left at once; the run is unfinished\nhint: run `crmctl resume {environment}` or `crmctl rollback {environment}`"
+                    ));
+                    std::process::exit(i32::from(Exit::Interrupted.code()));
+                }
+                terminal.talk("stopping at the next safe point and taking back what was done; once more to leave at once");
+                this.notify.notify_waiters();
+            }
+        });
+        Ok(interrupt)
+    }
+}
+
+#[async_trait]
+impl Cancel for Interrupt {
+    fn requested(&self) -> bool {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    async fn wait(&self) {
+        loop {
+            let notified = self.notify.notified();
+            if self.requested() {
+                return;
+            }
+            notified.await;
+        }
+    }
+}

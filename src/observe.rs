@@ -1,0 +1,45 @@
+//! The world → `Observed`: what planning may look at, read in one go. Changes nothing, starts nothing.
+
+use phases::engine::history;
+use phases::engine::ledger::Ledger;
+use phases::engine::platform::Platform;
+use phases::observed::Observed;
+
+use crate::effects::start_jobs;
+use crate::error::Error;
+use crate::release_directory;
+use crate::site::{Site, database};
+
+/// Looks at platform, journal, release directories, database and jobs.
+///
+/// # Errors
+/// The journal or the platform cannot be read: nothing may be planned on a guess.
+pub async fn observe(site: &Site) -> Result<Observed, Error> {
+    let name = &site.environment.facts.name;
+    let records = site.ledger.records().await.map_err(|error| crate::commands::run::ledger_error(&error))?;
+    let platform = site.platform.state().await.map_err(|error| {
+        Error::refused(error.to_string()).hint(format!("run `crmctl logs {name}` and look at the supervisor"))
+    })?;
+    let broken = |error: &dyn std::error::Error| {
+        Error::refused(format!("the journal contradicts itself: {error}"))
+            .hint(format!("run `crmctl history {name}`"))
+    };
+    let blockage = history::blockage(&records).map_err(|error| broken(&error))?;
+    let built = site.source().ok().and_then(|source| {
+        release_directory::read(&site.state.releases(), &source.release.id).map(|file| file.digest)
+    });
+    let jobs_started = match platform.serving {
+        Some(_) => start_jobs::running(site).await.ok().flatten(),
+        None => None,
+    };
+    Ok(Observed {
+        releases: history::known_releases(&records),
+        trail: history::trail(&records),
+        blockage,
+        built,
+        database: database::state(site).await,
+        jobs_started,
+        perf: history::perf_verdict(&records),
+        platform,
+    })
+}

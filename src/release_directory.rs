@@ -1,0 +1,160 @@
+//! `releases/<id>/`: the server, its migrations and `release.json`. Written whole or not at all.
+
+use std::path::{Path, PathBuf};
+
+use phases::release::{PinnedMigration, Release, ReleaseId};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Content of `release.json`. Shape: contract of the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseFile {
+    /// Format version; 1.
+    pub schema: u32,
+    /// Release id.
+    pub id: String,
+    /// Whole commit.
+    pub commit: String,
+    /// A build input or a migration differs from the commit.
+    pub dirty: bool,
+    /// `sha256:…` over what it was built from.
+    pub inputs: String,
+    /// `sha256:…` over what was built.
+    pub digest: String,
+    /// Newest migration it needs.
+    pub needs_schema: i64,
+    /// Its migrations, ascending.
+    pub migrations: Vec<MigrationEntry>,
+}
+
+/// One migration in `release.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MigrationEntry {
+    /// Number.
+    pub version: i64,
+    /// Name.
+    pub name: String,
+    /// SHA-384 of the up file.
+    pub checksum: String,
+    /// `sha256:…` of the down file.
+    pub down: String,
+    /// `sha256:…` of the verify file.
+    pub verify: String,
+}
+
+impl From<&PinnedMigration> for MigrationEntry {
+    fn from(pin: &PinnedMigration) -> Self {
+        Self {
+            version: pin.version,
+            name: pin.name.clone(),
+            checksum: pin.checksum.clone(),
+            down: pin.down.clone(),
+            verify: pin.verify.clone(),
+        }
+    }
+}
+
+/// Reads `release.json` of a release, if its directory is whole.
+pub fn read(releases: &Path, id: &ReleaseId) -> Option<ReleaseFile> {
+    let directory = releases.join(id.as_str());
+    let text = std::fs::read_to_string(directory.join("release.json")).ok()?;
+    let file: ReleaseFile = serde_json::from_str(&text).ok()?;
+    (file.schema == 1 && file.id == id.as_str() && directory.join("crm-server").is_file()).then_some(file)
+}
+
+/// A server that was built from the same inputs, in whatever release.
+pub fn find_by_inputs(releases: &Path, inputs: &str) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(releases).ok()?;
+    entries.filter_map(Result::ok).find_map(|entry| {
+        let id: ReleaseId = entry.file_name().to_str()?.parse().ok()?;
+        let file = read(releases, &id)?;
+        let server = entry.path().join("crm-server");
+        (file.inputs == inputs && digest(&server, &file.migrations).ok()? == file.digest).then_some(server)
+    })
+}
+
+/// Writes the directory of `release` from a server and the migration files.
+///
+/// # Errors
+/// Whatever the file system says, with the path.
+pub fn write(
+    releases: &Path,
+    release: &Release,
+    server: &Path,
+    migrations: &Path,
+) -> std::io::Result<ReleaseFile> {
+    let fresh = releases.join(format!(".new-{}-{}", release.id, std::process::id()));
+    let _ = std::fs::remove_dir_all(&fresh);
+    let written = fill(&fresh, release, server, migrations).and_then(|file| {
+        let target = releases.join(release.id.as_str());
+        if target.exists() {
+            std::fs::remove_dir_all(&target)?;
+        }
+        std::fs::rename(&fresh, &target)?;
+        std::fs::File::open(releases)?.sync_all()?;
+        Ok(file)
+    });
+    if written.is_err() {
+        let _ = std::fs::remove_dir_all(&fresh);
+    }
+    written
+}
+
+fn fill(
+    directory: &Path,
+    release: &Release,
+    server: &Path,
+    migrations: &Path,
+) -> std::io::Result<ReleaseFile> {
+    std::fs::create_dir_all(directory)?;
+    let program = directory.join("crm-server");
+    std::fs::copy(server, &program).map_err(|error| place(error, server))?;
+    std::fs::File::open(&program)?.sync_all()?;
+    copy_tree(migrations, &directory.join("migrations"))?;
+    let entries: Vec<MigrationEntry> = release.migrations.iter().map(MigrationEntry::from).collect();
+    let file = ReleaseFile {
+        schema: 1,
+        id: release.id.to_string(),
+        commit: release.commit.clone(),
+        dirty: release.dirty,
+        inputs: release.inputs.clone(),
+        digest: digest(&program, &entries)?,
+        needs_schema: release.needs_schema,
+        migrations: entries,
+    };
+    let text = serde_json::to_vec(&file).map_err(std::io::Error::other)?;
+    std::fs::write(directory.join("release.json"), text)?;
+    std::fs::File::open(directory.join("release.json"))?.sync_all()?;
+    std::fs::File::open(directory)?.sync_all()?;
+    Ok(file)
+}
+
+/// `sha256:…` over the server's bytes and the checksums of its migrations.
+fn digest(server: &Path, migrations: &[MigrationEntry]) -> std::io::Result<String> {
+    let mut hash = Sha256::new();
+    hash.update(Sha256::digest(std::fs::read(server)?));
+    for entry in migrations {
+        hash.update(format!("{}\0{}\0{}\0{}\n", entry.version, entry.checksum, entry.down, entry.verify));
+    }
+    Ok(format!("sha256:{}", hex::encode(hash.finalize())))
+}
+
+fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from).map_err(|error| place(error, from))? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_tree(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), &target).map_err(|error| place(error, &entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
+fn place(error: std::io::Error, path: &Path) -> std::io::Error {
+    std::io::Error::new(error.kind(), format!("`{}`: {error}", path.display()))
+}

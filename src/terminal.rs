@@ -1,0 +1,168 @@
+//! The only place that writes to stdout and stderr. One value decides for data, talk and bars:
+//! data and results go to stdout, talk to stderr, bars to a terminal's stderr only.
+
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Colours, or none.
+#[derive(Debug, Clone, Copy)]
+pub struct Paint {
+    /// Colours are wanted.
+    pub on: bool,
+}
+
+impl Paint {
+    fn code(self, code: &str, text: &str) -> String {
+        if self.on { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+    /// Good.
+    pub fn green(self, text: &str) -> String {
+        self.code("32", text)
+    }
+    /// Bad.
+    pub fn red(self, text: &str) -> String {
+        self.code("31", text)
+    }
+    /// Take note.
+    pub fn yellow(self, text: &str) -> String {
+        self.code("33", text)
+    }
+    /// Less important.
+    pub fn dim(self, text: &str) -> String {
+        self.code("2", text)
+    }
+    /// More important.
+    pub fn bold(self, text: &str) -> String {
+        self.code("1", text)
+    }
+}
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Results and errors.
+    Quiet,
+    /// The usual.
+    Normal,
+    /// Every step.
+    Verbose,
+}
+
+/// Where words go.
+pub struct Terminal {
+    /// How much is said.
+    pub verbosity: Verbosity,
+    /// Colours of stdout.
+    pub paint: Paint,
+    /// stdout carries JSON, so people read stderr.
+    pub json: bool,
+    colour: bool,
+    bars: Option<MultiProgress>,
+}
+
+impl Terminal {
+    /// Looks at both streams, `NO_COLOR` and `TERM` once.
+    pub fn new(json: bool, verbosity: Verbosity) -> Self {
+        let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let talk_is_terminal = std::io::stderr().is_terminal();
+        let shown = if json { talk_is_terminal } else { std::io::stdout().is_terminal() };
+        let bars = (talk_is_terminal && !json && shown && verbosity != Verbosity::Quiet)
+            .then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
+        Self { verbosity, paint: Paint { on: colour && shown }, json, colour, bars }
+    }
+
+    /// Colours of stderr.
+    pub fn paint_talk(&self) -> Paint {
+        Paint { on: self.colour && std::io::stderr().is_terminal() }
+    }
+
+    /// Whether a person watches: bars are drawn and steps need no line of their own.
+    pub fn has_bars(&self) -> bool {
+        self.bars.is_some()
+    }
+
+    /// Columns of the terminal; wide when there is none.
+    pub fn width(&self) -> usize {
+        let term = console::Term::stdout();
+        if term.features().is_attended() { usize::from(term.size().1).max(40) } else { 160 }
+    }
+
+    /// One line of data. A closed stdout is no reason to stop a run.
+    pub fn data(&self, line: &str) {
+        self.beside_bars(|| {
+            let mut out = std::io::stdout().lock();
+            let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+        });
+    }
+
+    /// One line for people: on stdout, or on stderr when stdout carries JSON.
+    pub fn line(&self, line: &str) {
+        if self.json { self.talk(line) } else { self.data(line) }
+    }
+
+    /// One line of talk on stderr.
+    pub fn talk(&self, line: &str) {
+        self.beside_bars(|| {
+            let _ = writeln!(std::io::stderr().lock(), "{line}");
+        });
+    }
+
+    /// Asks a question that wants a yes; no terminal to answer on is a no.
+    ///
+    /// # Errors
+    /// stdin cannot be read.
+    pub fn confirm(&self, question: &str) -> std::io::Result<bool> {
+        if !std::io::stdin().is_terminal() {
+            return Ok(false);
+        }
+        self.talk(&format!("{question} [y/N]"));
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    }
+
+    /// A moving line for what is going on; nothing without a terminal.
+    pub fn spinner(&self, prefix: &str) -> Option<ProgressBar> {
+        let bar = self.bars.as_ref()?.add(ProgressBar::new_spinner());
+        let style = ProgressStyle::with_template("{spinner} {prefix} {wide_msg}")
+            .expect("the template is a constant of known keys");
+        bar.set_style(style);
+        bar.set_prefix(prefix.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Some(bar)
+    }
+
+    fn beside_bars(&self, write: impl FnOnce()) {
+        match &self.bars {
+            Some(bars) => bars.suspend(write),
+            None => write(),
+        }
+    }
+}
+
+/// Seconds for people: `0.3 s`, `12 s`, `2 min 05 s`.
+pub fn seconds(value: f64) -> String {
+    if value < 10.0 {
+        format!("{value:.1} s")
+    } else if value < 120.0 {
+        format!("{value:.0} s")
+    } else {
+        let whole = Duration::from_secs_f64(value).as_secs();
+        format!("{} min {:02} s", whole / 60, whole % 60)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_well() {
+        assert_eq!(seconds(0.34), "0.3 s");
+        assert_eq!(seconds(42.4), "42 s");
+        assert_eq!(seconds(125.0), "2 min 05 s");
+    }
+}

@@ -1,0 +1,217 @@
+//! A machine of its own for one story: a checkout, a state directory, a port. Its end stops everything and
+//! asserts that nothing is left.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Where a prebuilt server lies.
+pub fn artifact(name: &str) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let target = target.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target"));
+    let file = target.join("artifacts").join(name);
+    assert!(file.is_file(), "`{}` is missing; run `make test`, or `scripts/build-artifacts`", file.display());
+    file
+}
+
+/// A checkout with an embedded environment `local`.
+pub struct Machine {
+    directory: TempDir,
+    /// Port of the public address.
+    pub port: u16,
+}
+
+/// What a command said.
+pub struct Said {
+    /// Exit code.
+    pub code: i32,
+    /// stdout.
+    pub out: String,
+    /// stderr.
+    pub err: String,
+}
+
+impl Said {
+    /// Asserts the exit code and gives itself back.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "\n--- stdout\n{}\n--- stderr\n{}", self.out, self.err);
+        self
+    }
+
+    /// Asserts that stdout or stderr contains each of `words`.
+    #[track_caller]
+    pub fn says(self, words: &[&str]) -> Self {
+        for word in words {
+            let found = self.out.contains(word) || self.err.contains(word);
+            assert!(found, "`{word}` is not said\n--- stdout\n{}\n--- stderr\n{}", self.out, self.err);
+        }
+        self
+    }
+
+    /// stdout as one JSON document.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(self.out.trim()).unwrap_or_else(|error| panic!("{error}\n{}\n{}", self.out, self.err))
+    }
+
+    /// stdout as one JSON document per line.
+    #[track_caller]
+    pub fn events(&self) -> Vec<Value> {
+        let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        self.out.lines().map(parse).collect()
+    }
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl Machine {
+    /// A fresh one with one commit.
+    pub fn new() -> Self {
+        let directory = tempfile::Builder::new().prefix("crmctl-story-").tempdir().unwrap();
+        // The private PostgreSQL runs as another user and has to get in.
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let machine = Self { directory, port };
+        machine.lay_out();
+        machine
+    }
+
+    fn lay_out(&self) {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR"));
+        copy(&source.join("config"), &self.checkout().join("config"));
+        copy(&source.join("backend/migrations"), &self.checkout().join("backend/migrations"));
+        self.configure("crm-server", &[]);
+        std::fs::write(self.checkout().join(".gitignore"), ".env*\n").unwrap();
+        self.git(&["init", "--quiet", "--initial-branch", "main"]);
+        self.git(&["config", "user.name", "Story"]);
+        self.git(&["config", "user.email", "story@example.invalid"]);
+        self.commit("first");
+    }
+
+    /// Writes `local.toml` with a prebuilt server, and lines replaced: `("rate = 100", "rate = 50")`.
+    pub fn configure(&self, server: &str, replacements: &[(&str, &str)]) {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/environments/local.toml");
+        let mut text = std::fs::read_to_string(source).unwrap();
+        let artifact = format!("artifact = \"{}\"", artifact(server).display());
+        let url = format!("url = \"http://127.0.0.1:{}\"", self.port);
+        let own = [
+            ("profile = \"release\"", artifact.as_str()),
+            ("url = \"http://127.0.0.1:8000\"", url.as_str()),
+            ("drain_seconds = 10", "drain_seconds = 2"),
+            ("duration_seconds = 5", "duration_seconds = 3"),
+        ];
+        for (from, to) in own.iter().chain(replacements) {
+            assert!(text.contains(from), "`{from}` is not in local.toml");
+            text = text.replace(from, to);
+        }
+        std::fs::write(self.checkout().join("config/environments/local.toml"), text).unwrap();
+    }
+
+    /// The checkout.
+    pub fn checkout(&self) -> PathBuf {
+        self.directory.path().join("checkout")
+    }
+
+    /// `$CRMCTL_STATE_DIR`.
+    pub fn state(&self) -> PathBuf {
+        self.directory.path().join("state")
+    }
+
+    /// Public address.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// A new commit of everything; empty ones count.
+    pub fn commit(&self, message: &str) {
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--allow-empty", "--message", message]);
+    }
+
+    fn git(&self, arguments: &[&str]) {
+        let status = Command::new("git").args(arguments).current_dir(self.checkout()).status().unwrap();
+        assert!(status.success(), "git {arguments:?}");
+    }
+
+    /// crmctl in the checkout, not yet started.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_crmctl"));
+        command.args(arguments).current_dir(self.checkout()).env("CRMCTL_STATE_DIR", self.state()).stdin(Stdio::null());
+        for key in ["CRM_FAULT", "JWT_SECRET", "SMOKE_PASSWORD", "LOG_LEVEL", "CRMCTL_LOG"] {
+            command.env_remove(key);
+        }
+        command
+    }
+
+    /// Runs crmctl to its end.
+    pub fn crmctl(&self, arguments: &[&str]) -> Said {
+        self.command(arguments).output().unwrap().into()
+    }
+
+    /// Starts crmctl and goes on.
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// `crmctl status local --output json`.
+    pub fn status(&self) -> Value {
+        self.crmctl(&["status", "local", "--output", "json"]).exits(0).json()
+    }
+
+    /// Release id that `status` says serves.
+    pub fn serving(&self) -> String {
+        self.status()["serving"]["id"].as_str().unwrap_or("nothing").to_owned()
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let said = self.crmctl(&["down", "local", "--purge", "--yes"]);
+        let left = processes_with(&self.state());
+        for pid in &left {
+            let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
+        }
+        if !std::thread::panicking() {
+            said.exits(0);
+            assert!(left.is_empty(), "left behind: {left:?}");
+        }
+    }
+}
+
+/// Processes whose command line or environment names `directory`.
+fn processes_with(directory: &Path) -> Vec<u32> {
+    let wanted = directory.as_os_str().as_encoded_bytes();
+    let names = |file: PathBuf| {
+        std::fs::read(file).is_ok_and(|bytes| bytes.windows(wanted.len()).any(|window| window == wanted))
+    };
+    let pids = std::fs::read_dir("/proc").unwrap().flatten();
+    pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+        .filter(|pid| *pid != std::process::id())
+        .filter(|pid| names(format!("/proc/{pid}/cmdline").into()) || names(format!("/proc/{pid}/environ").into()))
+        .collect()
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().flatten() {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
