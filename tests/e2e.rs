@@ -8,4 +8,5 @@ mod gate;
 mod interruption;
 mod migrations;
 mod output;
+mod process;
 mod zero_failures;

@@ -42,6 +42,8 @@ impl Command {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Mode {
+    /// Not ready to be told anything.
+    Starting,
     /// Started, accepts nothing from the public listener.
     Standby,
     /// Accepts from the public listener.

@@ -5,11 +5,10 @@ use std::time::{Duration, Instant};
 
 use crmctl::platform::process::postgres::provision::{APP, MIGRATOR, Provisioning};
 use crmctl::platform::process::postgres::{PostgresError, PostgresState, PrivatePostgres};
-use rustix::process::{Pid, Signal, kill_process};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{Connection, PgConnection, query_scalar};
 
-use super::machine::Machine;
+use super::machine::{Machine, kill};
 
 fn password() -> SecretString {
     SecretString::from("super/secret @ñ'x")
@@ -20,10 +19,6 @@ fn running_pid(postgres: &PrivatePostgres) -> i32 {
         PostgresState::Running { pid } => pid,
         other => panic!("not running: {other:?}"),
     }
-}
-
-fn kill(pid: i32) {
-    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
 }
 
 async fn answers(postgres: &PrivatePostgres) -> String {

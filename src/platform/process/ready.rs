@@ -14,12 +14,18 @@ use crate::supervisor::http::{Answered, get_private};
 use crate::supervisor::logs::last_lines;
 use crate::supervisor::state::StoredInstance;
 
-/// How often is asked.
-const PERIOD: Duration = Duration::from_millis(25);
+/// What is asked.
+const READINESS: &str = "/health/ready";
+/// How often at first; the wait grows by a tenth each time, since who is not ready soon is not so for long.
+const FIRST_PERIOD: Duration = Duration::from_millis(20);
+/// How often at last.
+const LAST_PERIOD: Duration = Duration::from_millis(500);
 /// Longest single answer.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
 /// Log lines told.
 const LINES_TOLD: usize = 20;
+/// Log lines looked at for those.
+const LINES_READ: usize = 1000;
 /// Characters of a readiness answer told.
 const BODY_TOLD: usize = 300;
 
@@ -27,6 +33,7 @@ pub(super) async fn await_ready(options: &ProcessOptions, release: &ReleaseId) -
     let begun = Instant::now();
     let deadline = begun + options.ready_deadline;
     let mut seen = "it never answered".to_owned();
+    let mut period = FIRST_PERIOD;
     loop {
         let instance = match living(options, release).await {
             Ok(Ok(instance)) => instance,
@@ -42,7 +49,8 @@ pub(super) async fn await_ready(options: &ProcessOptions, release: &ReleaseId) -
         if Instant::now() >= deadline {
             return EffectOutcome::NotDone(never_ready(options, &instance, &seen));
         }
-        sleep(PERIOD).await;
+        sleep(period).await;
+        period = (period + period / 10).min(LAST_PERIOD);
     }
 }
 
@@ -68,7 +76,7 @@ async fn living(
 
 async fn ask(options: &ProcessOptions, instance: &StoredInstance) -> Result<Answered, std::io::Error> {
     let sockets = options.directory.sockets().map_err(std::io::Error::other)?;
-    get_private(&sockets.instance_socket(instance.number, "private"), "/health/ready", ANSWER_PATIENCE).await
+    get_private(&sockets.instance_socket(instance.number, "private"), READINESS, ANSWER_PATIENCE).await
 }
 
 fn is_ready(answer: &Answered, release: &ReleaseId) -> bool {
@@ -86,20 +94,23 @@ fn ready(release: &ReleaseId, took: Duration) -> EffectOutcome {
 fn told(answer: &Answered) -> String {
     let body: String = answer.body.trim().chars().filter(|c| !c.is_control()).take(BODY_TOLD).collect();
     let who = answer.release.as_deref().unwrap_or("no release");
-    format!("`/health/ready` answers {} as {who}: {body}", answer.status)
+    format!("`{READINESS}` answers {} as {who}: {body}", answer.status)
 }
 
 fn never_ready(options: &ProcessOptions, instance: &StoredInstance, seen: &str) -> Failure {
     let release = &instance.release;
     let seconds = options.ready_deadline.as_secs_f64();
-    let lines =
-        last_lines(&options.directory.logs().join(format!("{release}.log")), instance.log_from, LINES_TOLD);
-    Failure::new(
-        FailureClass::ReleaseFailed,
-        format!("release {release} was not ready in {seconds} s: {seen}"),
-    )
-    .hint(log_hint(options, release))
-    .detail(lines)
+    let log = options.directory.logs().join(format!("{release}.log"));
+    let message = format!("release {release} was not ready in {seconds} s: {seen}");
+    Failure::new(FailureClass::ReleaseFailed, message)
+        .hint(log_hint(options, release))
+        .detail(own_words(last_lines(&log, instance.log_from, LINES_READ)))
+}
+
+/// The last lines that are not about our own asking, which a log of requests is full of.
+fn own_words(mut lines: Vec<String>) -> Vec<String> {
+    lines.retain(|line| !line.contains(READINESS));
+    lines.split_off(lines.len().saturating_sub(LINES_TOLD))
 }
 
 fn log_hint(options: &ProcessOptions, release: &ReleaseId) -> String {
