@@ -18,6 +18,7 @@ use crate::error::{Error, did_you_mean};
 use crate::git::Checkout;
 use crate::ledger::file::FileLedger;
 use crate::platform::process::ProcessPlatform;
+use crate::platform::process::postgres::PrivatePostgres;
 use crate::source::Source;
 use crate::state_directory::StateDirectory;
 
@@ -143,6 +144,16 @@ impl Site {
     /// It could not be read, or the verb did not ask for it.
     pub fn source(&self) -> Result<&Source, &Error> {
         self.source.as_ref()
+    }
+
+    /// The private PostgreSQL of an embedded environment. `CRMCTL_POSTGRES_BIN` names the directory of its server
+    /// programs where they are in no usual place.
+    pub fn postgres(&self) -> PrivatePostgres {
+        let postgres = PrivatePostgres::new(self.state.clone());
+        match std::env::var_os("CRMCTL_POSTGRES_BIN") {
+            Some(directory) => postgres.with_binaries(directory),
+            None => postgres,
+        }
     }
 
     /// One machine, one person: checks of branch and upstream only warn.

@@ -1,4 +1,4 @@
 //! What stories stand on: a machine of their own and a client that never retries.
 
-pub mod client;
-pub mod machine;
+pub(crate) mod client;
+pub(crate) mod machine;

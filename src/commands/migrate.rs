@@ -16,7 +16,7 @@ use crate::cli::{MigrateArgs, MigrateRollbackArgs, MigrateTarget, MigrateVerb};
 use crate::effects;
 use crate::error::{Error, Exit, chain};
 use crate::release_directory;
-use crate::report::json::MigrateStatus;
+use crate::report::json::{DriftView, MigrateStatus, MigrationView, word};
 use crate::site::database::{self, Reach};
 use crate::site::{Needs, Site};
 use crate::source::MIGRATIONS;
@@ -107,13 +107,12 @@ async fn status(context: &Context, target: &MigrateTarget) -> Result<Exit, Error
             let status = ::migrate::status(&subject.database("status")?, &set)
                 .await
                 .map_err(|error| failed(&error))?;
-            let list = |value: serde_json::Value| value.as_array().cloned().unwrap_or_default();
             MigrateStatus {
                 schema: 1,
                 environment: subject.name,
                 latest: status.latest,
-                migrations: list(serde_json::to_value(&status.migrations).unwrap_or_default()),
-                drift: list(serde_json::to_value(&status.drift).unwrap_or_default()),
+                migrations: status.migrations.iter().map(migration_view).collect(),
+                drift: status.drift.iter().map(drift_view).collect(),
             }
         }
         None => nothing_applied(subject.name, &set),
@@ -130,43 +129,41 @@ async fn status(context: &Context, target: &MigrateTarget) -> Result<Exit, Error
 
 /// Status where there is no database yet.
 fn nothing_applied(environment: String, set: &MigrationSet) -> MigrateStatus {
-    let pending = |migration: &::migrate::Migration| {
-        serde_json::json!({
-            "version": migration.version,
-            "name": migration.name,
-            "state": "pending",
-            "applied_at": null,
-            "checksum": migration.checksum_hex(),
-        })
+    let pending = |migration: &::migrate::Migration| MigrationView {
+        version: migration.version,
+        name: migration.name.clone(),
+        state: "pending".to_owned(),
+        applied_at: None,
+        checksum: migration.checksum_hex(),
     };
-    MigrateStatus {
-        schema: 1,
-        environment,
-        latest: None,
-        migrations: set.iter().map(pending).collect(),
-        drift: Vec::new(),
+    let migrations = set.iter().map(pending).collect();
+    MigrateStatus { schema: 1, environment, latest: None, migrations, drift: Vec::new() }
+}
+
+fn migration_view(one: &::migrate::MigrationStatus) -> MigrationView {
+    MigrationView {
+        version: one.version,
+        name: one.name.clone(),
+        state: word(&one.state),
+        applied_at: one.applied_at.map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)),
+        checksum: one.checksum.clone(),
     }
 }
 
+fn drift_view(drift: &::migrate::Drift) -> DriftView {
+    let (version, kind) = (drift.version, word(&drift.kind));
+    DriftView { version, kind, message: drift.message.clone(), hint: drift.hint.clone() }
+}
+
 fn lines(status: &MigrateStatus) -> Vec<String> {
-    let text = |value: &serde_json::Value, key: &str| value[key].as_str().unwrap_or("").to_owned();
-    let mut lines: Vec<String> = status
-        .migrations
-        .iter()
-        .map(|one| {
-            let number = one["version"].as_i64().unwrap_or_default();
-            let line = format!(
-                "{number:03}  {:<9} {:<22} {}",
-                text(one, "state"),
-                text(one, "name"),
-                text(one, "applied_at")
-            );
-            line.trim_end().to_owned()
-        })
-        .collect();
+    let line = |one: &MigrationView| {
+        let at = one.applied_at.as_deref().unwrap_or("");
+        format!("{:03}  {:<9} {:<22} {at}", one.version, one.state, one.name).trim_end().to_owned()
+    };
+    let mut lines: Vec<String> = status.migrations.iter().map(line).collect();
     for drift in &status.drift {
-        lines.push(format!("drift: {}", text(drift, "message")));
-        lines.push(format!("hint: {}", text(drift, "hint")));
+        lines.push(format!("drift: {}", drift.message));
+        lines.push(format!("hint: {}", drift.hint));
     }
     lines
 }

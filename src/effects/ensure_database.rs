@@ -19,7 +19,7 @@ pub(super) async fn probe(site: &Site) -> Probe {
         return external(site).await;
     }
     let Some(secrets) = GeneratedSecrets::load(&site.state.secrets_file()) else { return Probe::NotDone };
-    let postgres = PrivatePostgres::new(site.state.clone());
+    let postgres = site.postgres();
     match postgres.is_provisioned(&provisioning(site, &postgres, &secrets)).await {
         Ok(true) => Probe::Done(Evidence { summary: "it runs".to_owned(), ..Evidence::default() }),
         Ok(false) => Probe::NotDone,
@@ -61,7 +61,7 @@ pub(super) async fn apply(site: &Site, context: &EffectContext<'_>) -> EffectOut
             return EffectOutcome::NotDone(Failure::new(FailureClass::Failed, message));
         }
     };
-    let postgres = PrivatePostgres::new(site.state.clone());
+    let postgres = site.postgres();
     (context.progress)(Progress::Message("starting the private PostgreSQL".to_owned()));
     let readiness = match postgres.ensure_running(&secrets.superuser_password).await {
         Ok(readiness) => readiness,

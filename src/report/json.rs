@@ -294,10 +294,38 @@ pub struct MigrateStatus {
     pub environment: String,
     /// Newest applied version.
     pub latest: Option<i64>,
-    /// Each migration.
-    pub migrations: Vec<serde_json::Value>,
-    /// What does not fit between files and database.
-    pub drift: Vec<serde_json::Value>,
+    /// Each migration, ascending.
+    pub migrations: Vec<MigrationView>,
+    /// Where files and database disagree; empty when all is well.
+    pub drift: Vec<DriftView>,
+}
+
+/// One migration in `migrate status`.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct MigrationView {
+    /// Number.
+    pub version: i64,
+    /// Name.
+    pub name: String,
+    /// `applied pending reverted`.
+    pub state: String,
+    /// When it was applied (RFC 3339 UTC).
+    pub applied_at: Option<String>,
+    /// SHA-384 of the up file, hexadecimal.
+    pub checksum: String,
+}
+
+/// One disagreement in `migrate status`.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct DriftView {
+    /// Number of the migration.
+    pub version: i64,
+    /// What kind: `edited`, `missing_file`, `out_of_order`, …
+    pub kind: String,
+    /// One sentence.
+    pub message: String,
+    /// Next action.
+    pub hint: String,
 }
 
 /// Now, as every document writes it.

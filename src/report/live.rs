@@ -165,9 +165,8 @@ impl<'t> Live<'t> {
     fn say_target(&self, plan: &Plan) {
         let paint = self.terminal.paint;
         if let Some(target) = &plan.target {
-            let now =
-                plan.previous.as_ref().map_or("nothing serves yet".to_owned(), |id| format!("now: {id}"));
-            self.say(&format!("release {}  {}", paint.bold(target.id.as_str()), paint.dim(&now)));
+            let before = plan.previous.as_ref().map_or(String::new(), |id| format!("  before: {id}"));
+            self.say(&format!("release {}{}", paint.bold(target.id.as_str()), paint.dim(&before)));
         }
     }
 

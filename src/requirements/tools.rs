@@ -7,7 +7,6 @@ use phases::engine::failure::CheckEvidence;
 use phases::environment::BuildSource;
 
 use super::Line;
-use crate::platform::process::postgres::PrivatePostgres;
 use crate::site::Site;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -42,7 +41,7 @@ async fn program(name: &'static str, owner: &'static str, hint: &str) -> CheckEv
 
 fn postgres(site: &Site) -> CheckEvidence {
     let line = Line::new("postgres", "ops");
-    match PrivatePostgres::new(site.state.clone()).find_binaries() {
+    match site.postgres().find_binaries() {
         Ok(binaries) => line.passed(binaries.version().unwrap_or_else(|| "PostgreSQL".to_owned())),
         Err(error) => {
             let hint = error.hint().unwrap_or_else(|| "install package `postgresql`".to_owned());

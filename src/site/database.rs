@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions, Connection};
 
 use crate::environment::generated::GeneratedSecrets;
 use crate::platform::process::postgres::provision::{APP, MIGRATOR};
-use crate::platform::process::postgres::{PostgresState, PrivatePostgres};
+use crate::platform::process::postgres::PostgresState;
 use crate::site::Site;
 
 /// Longest wait for a look.
@@ -35,7 +35,7 @@ pub fn reach(site: &Site) -> Reach {
             Err(reason) => Reach::Down(reason),
         };
     }
-    match PrivatePostgres::new(site.state.clone()).state() {
+    match site.postgres().state() {
         Ok(PostgresState::Absent) => Reach::Absent,
         Ok(PostgresState::Stopped) => Reach::Down("its private PostgreSQL does not run".to_owned()),
         Ok(PostgresState::Running { .. }) => match migrator_dsn(site) {
@@ -68,7 +68,7 @@ fn role_dsn(site: &Site, role: &str) -> Result<SecretString, String> {
         let secrets = GeneratedSecrets::load(&site.state.secrets_file())
             .ok_or_else(|| format!("`{}` is missing", site.state.secrets_file().display()))?;
         let password = if role == APP { &secrets.app_password } else { &secrets.migrator_password };
-        let postgres = PrivatePostgres::new(site.state.clone());
+        let postgres = site.postgres();
         return postgres
             .dsn(role, password, &postgres.database_name())
             .map_err(|error| crate::error::chain(&error));

@@ -18,29 +18,29 @@ const CONNECTIONS: u32 = 10;
 
 /// What the requests saw.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Answers by release id.
-    pub releases: BTreeMap<String, u64>,
+    pub(crate) releases: BTreeMap<String, u64>,
     /// Requests that got no answer, or one that is no success.
-    pub failures: Vec<String>,
+    pub(crate) failures: Vec<String>,
 }
 
 impl Seen {
     /// Answered and failed requests.
-    pub fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.releases.values().sum::<u64>() + self.failures.len() as u64
     }
 }
 
 /// A load that runs until it is stopped.
-pub struct Load {
+pub(crate) struct Load {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Seen>,
 }
 
 impl Load {
     /// Starts `rate` requests per second at a port: one in ten is a login.
-    pub fn start(port: u16, rate: u32) -> Self {
+    pub(crate) fn start(port: u16, rate: u32) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let flag = stop.clone();
         let thread = std::thread::spawn(move || {
@@ -51,7 +51,7 @@ impl Load {
     }
 
     /// Stops it and tells what it saw.
-    pub fn stop(self) -> Seen {
+    pub(crate) fn stop(self) -> Seen {
         self.stop.store(true, Ordering::SeqCst);
         self.thread.join().unwrap()
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Where a prebuilt server lies.
-pub fn artifact(name: &str) -> PathBuf {
+pub(crate) fn artifact(name: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     let target = target.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target"));
     let file = target.join("artifacts").join(name);
@@ -18,33 +18,33 @@ pub fn artifact(name: &str) -> PathBuf {
 }
 
 /// A checkout with an embedded environment `local`.
-pub struct Machine {
+pub(crate) struct Machine {
     directory: TempDir,
     /// Port of the public address.
-    pub port: u16,
+    pub(crate) port: u16,
 }
 
 /// What a command said.
-pub struct Said {
+pub(crate) struct Said {
     /// Exit code.
-    pub code: i32,
+    pub(crate) code: i32,
     /// stdout.
-    pub out: String,
+    pub(crate) out: String,
     /// stderr.
-    pub err: String,
+    pub(crate) err: String,
 }
 
 impl Said {
     /// Asserts the exit code and gives itself back.
     #[track_caller]
-    pub fn exits(self, code: i32) -> Self {
+    pub(crate) fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, code, "\n--- stdout\n{}\n--- stderr\n{}", self.out, self.err);
         self
     }
 
     /// Asserts that stdout or stderr contains each of `words`.
     #[track_caller]
-    pub fn says(self, words: &[&str]) -> Self {
+    pub(crate) fn says(self, words: &[&str]) -> Self {
         for word in words {
             let found = self.out.contains(word) || self.err.contains(word);
             assert!(found, "`{word}` is not said\n--- stdout\n{}\n--- stderr\n{}", self.out, self.err);
@@ -54,13 +54,13 @@ impl Said {
 
     /// stdout as one JSON document.
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(self.out.trim()).unwrap_or_else(|error| panic!("{error}\n{}\n{}", self.out, self.err))
     }
 
     /// stdout as one JSON document per line.
     #[track_caller]
-    pub fn events(&self) -> Vec<Value> {
+    pub(crate) fn events(&self) -> Vec<Value> {
         let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         self.out.lines().map(parse).collect()
     }
@@ -78,7 +78,7 @@ impl From<Output> for Said {
 
 impl Machine {
     /// A fresh one with one commit.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::Builder::new().prefix("crmctl-story-").tempdir().unwrap();
         // The private PostgreSQL runs as another user and has to get in.
         use std::os::unix::fs::PermissionsExt;
@@ -102,7 +102,7 @@ impl Machine {
     }
 
     /// Writes `local.toml` with a prebuilt server, and lines replaced: `("rate = 100", "rate = 50")`.
-    pub fn configure(&self, server: &str, replacements: &[(&str, &str)]) {
+    pub(crate) fn configure(&self, server: &str, replacements: &[(&str, &str)]) {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/environments/local.toml");
         let mut text = std::fs::read_to_string(source).unwrap();
         let artifact = format!("artifact = \"{}\"", artifact(server).display());
@@ -121,22 +121,22 @@ impl Machine {
     }
 
     /// The checkout.
-    pub fn checkout(&self) -> PathBuf {
+    pub(crate) fn checkout(&self) -> PathBuf {
         self.directory.path().join("checkout")
     }
 
     /// `$CRMCTL_STATE_DIR`.
-    pub fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.directory.path().join("state")
     }
 
     /// Public address.
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
     /// A new commit of everything; empty ones count.
-    pub fn commit(&self, message: &str) {
+    pub(crate) fn commit(&self, message: &str) {
         self.git(&["add", "--all"]);
         self.git(&["commit", "--quiet", "--allow-empty", "--message", message]);
     }
@@ -147,7 +147,7 @@ impl Machine {
     }
 
     /// crmctl in the checkout, not yet started.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_crmctl"));
         command.args(arguments).current_dir(self.checkout()).env("CRMCTL_STATE_DIR", self.state()).stdin(Stdio::null());
         for key in ["CRM_FAULT", "JWT_SECRET", "SMOKE_PASSWORD", "LOG_LEVEL", "CRMCTL_LOG"] {
@@ -157,22 +157,22 @@ impl Machine {
     }
 
     /// Runs crmctl to its end.
-    pub fn crmctl(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn crmctl(&self, arguments: &[&str]) -> Said {
         self.command(arguments).output().unwrap().into()
     }
 
     /// Starts crmctl and goes on.
-    pub fn start(&self, arguments: &[&str]) -> Child {
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
         self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     /// `crmctl status local --output json`.
-    pub fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Value {
         self.crmctl(&["status", "local", "--output", "json"]).exits(0).json()
     }
 
     /// Release id that `status` says serves.
-    pub fn serving(&self) -> String {
+    pub(crate) fn serving(&self) -> String {
         self.status()["serving"]["id"].as_str().unwrap_or("nothing").to_owned()
     }
 }

@@ -68,8 +68,8 @@ impl Conclusion {
     /// The next command to type.
     pub(crate) fn next(self, environment: &str) -> Option<String> {
         let verb = match self {
-            Self::Deployed => "rollback",
-            Self::Done
+            Self::Deployed
+            | Self::Done
             | Self::WentBack
             | Self::Unwound
             | Self::RolledBack
