@@ -87,12 +87,14 @@ impl Server {
         let (public, private) = (Scope::closing_politely(), Scope::quiet());
         let over = CancellationToken::new();
         let mut tasks = Vec::new();
+        // Before anybody can ask for it.
+        let first = if sockets.control.is_some() { Stage::Standby } else { Stage::Serving };
+        state.lifecycle().advance(first);
         if let Some(listener) = sockets.private {
             let listener = usable("private", tokio::net::UnixListener::from_std(listener))?;
             let accepting = accept::private(listener, shared.clone(), private.clone());
             tasks.push(tokio::spawn(until(over.clone(), accepting)));
         }
-        let first = if sockets.control.is_some() { Stage::Standby } else { Stage::Serving };
         if let Some(listener) = sockets.control {
             let listener = usable("control", tokio::net::UnixListener::from_std(listener))?;
             let handed = usable("public", sockets.public.duplicate())?;
@@ -101,7 +103,6 @@ impl Server {
         }
         let accepting = Self::accept(&state, sockets.public, shared, public.clone())?;
         let jobs = Self::jobs(&state);
-        state.lifecycle().advance(first);
         tracing::info!(stage = first.name(), release = state.settings().release, "started");
         Ok(Self { state, public, private, tasks, accepting, jobs, over })
     }

@@ -199,18 +199,40 @@ fn redis(from: &mut Source) -> Option<RedisSettings> {
 }
 
 fn log_level(from: &mut Source) -> String {
-    let level = from.text("LOG_LEVEL").unwrap_or_else(|| "info".to_owned());
-    // The usual names of other worlds are understood in any case.
-    let level = match level.to_ascii_lowercase().as_str() {
-        plain @ ("trace" | "debug" | "info" | "error" | "off") => plain.to_owned(),
-        "warn" | "warning" => "warn".to_owned(),
-        "critical" | "fatal" => "error".to_owned(),
-        _ => level,
-    };
-    if level.parse::<tracing_subscriber::filter::Targets>().is_err() {
-        from.mistake("LOG_LEVEL", "must be `error`, `warn`, `info`, `debug`, `trace` or a filter");
+    let text = from.text("LOG_LEVEL").unwrap_or_else(|| "info".to_owned());
+    // `level` or `target=level`, in a list. A lone word that is no level would name a target, which
+    // nobody means who mistypes a level.
+    let parts: Option<Vec<String>> = text
+        .split(',')
+        .map(|part| match part.trim().split_once('=') {
+            Some((target, level)) => Some(format!("{target}={}", level_name(level)?)),
+            None => level_name(part.trim()).map(ToOwned::to_owned),
+        })
+        .collect();
+    let filter = parts.map(|parts| parts.join(","));
+    match filter.filter(|filter| filter.parse::<tracing_subscriber::filter::Targets>().is_ok()) {
+        Some(filter) => filter,
+        None => {
+            from.mistake(
+                "LOG_LEVEL",
+                "must be `error`, `warn`, `info`, `debug`, `trace` or `target=level,…`",
+            );
+            text
+        }
     }
-    level
+}
+
+/// The usual names, in any case, of other worlds too.
+fn level_name(text: &str) -> Option<&'static str> {
+    match text.to_ascii_lowercase().as_str() {
+        "trace" => Some("trace"),
+        "debug" => Some("debug"),
+        "info" => Some("info"),
+        "warn" | "warning" => Some("warn"),
+        "error" | "critical" | "fatal" => Some("error"),
+        "off" => Some("off"),
+        _ => None,
+    }
 }
 
 /// Labels go into headers and logs as they are.

@@ -117,7 +117,9 @@ impl Control {
             }
             Command::Status | Command::Serve | Command::Give => {}
         }
-        tracing::info!(?command, stage = lifecycle.stage().name(), "commanded");
+        if command != Command::Status {
+            tracing::info!(?command, stage = lifecycle.stage().name(), "commanded");
+        }
         (self.status(), command == Command::Give)
     }
 

@@ -98,5 +98,11 @@ fn networks_contain_what_they_say() {
 fn log_levels_of_other_worlds_are_understood() {
     assert_eq!(with(&[("LOG_LEVEL", "INFO")]).unwrap().log_level, "info");
     assert_eq!(with(&[("LOG_LEVEL", "WARNING")]).unwrap().log_level, "warn");
-    assert_eq!(names(&with(&[("LOG_LEVEL", "loud=")]).unwrap_err()), ["LOG_LEVEL"]);
+    assert_eq!(
+        with(&[("LOG_LEVEL", "info, crm_backend=DEBUG")]).unwrap().log_level,
+        "info,crm_backend=debug"
+    );
+    for wrong in ["loud=", "inof", "info,,", "crm_backend=loud"] {
+        assert_eq!(names(&with(&[("LOG_LEVEL", wrong)]).unwrap_err()), ["LOG_LEVEL"], "{wrong}");
+    }
 }

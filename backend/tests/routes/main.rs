@@ -1,6 +1,8 @@
 //! Everything the server promises, on a real Postgres and, below `serve`, with the real binary. Modules
 //! lie as the URLs lie.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of a test may panic like the test itself")]
+
 mod admin_health;
 mod auth;
 mod config;

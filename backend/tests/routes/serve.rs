@@ -1,1 +1,10 @@
-//! placeholder
+//! The real `crm-server`: its sockets, its control socket, its drain, its other verbs.
+
+mod client;
+mod command_line;
+mod control;
+mod drain;
+mod faults;
+mod process;
+mod sockets;
+mod switch;

@@ -107,6 +107,8 @@ async fn migrate(server: &Url, name: &str, directory: &Path) {
     superuser.close().await.unwrap();
     let mut migrator = PgConnection::connect(&dsn(server, "crm_migrator", name)).await.unwrap();
     Migrator::new(directory).await.unwrap().run(&mut migrator).await.unwrap();
+    // The runner's own table belongs to the runner; whoever deploys lets the server look at it.
+    run(&mut migrator, "GRANT SELECT ON _sqlx_migrations TO crm_app".to_owned()).await;
     migrator.close().await.unwrap();
 }
 

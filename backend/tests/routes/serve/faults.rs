@@ -1,0 +1,64 @@
+//! Releases that break on purpose; and that a release which is none holds no trace of them.
+
+#[cfg(feature = "faults")]
+mod built_in {
+    use super::super::client::{get, post, unix};
+    use super::super::process::{Release, Stage};
+
+    fn broken(stage: &Stage, fault: &str) -> Release {
+        let mut command = stage.command("aaa", 0);
+        command.env("CRM_FAULT", fault);
+        stage.release_on(&stage.public, "aaa", command)
+    }
+
+    #[test]
+    fn never_ready_lives_and_is_not_ready() {
+        let stage = Stage::new(None);
+        let release = broken(&stage, "never_ready");
+        assert_eq!(unix(&release.private).ask(&get("/health/live")).unwrap().status, 200);
+        assert_eq!(unix(&release.private).ask(&get("/health/ready")).unwrap().status, 503);
+    }
+
+    #[test]
+    fn exit_ends_by_itself_and_says_why() {
+        let stage = Stage::new(None);
+        let mut release = broken(&stage, "exit");
+        assert_eq!(release.ending().code(), Some(1));
+        assert!(release.log().contains("CRM_FAULT=exit"));
+    }
+
+    #[test]
+    fn broken_logins_and_broken_routes_answer_500() {
+        for (fault, live, login) in [("login_broken", 200, 500), ("http_500", 200, 500)] {
+            let stage = Stage::new(None);
+            let release = broken(&stage, fault);
+            let (head, body) = post("/auth/login", r#"{"email":"a@b","password":"x"}"#);
+            assert_eq!(unix(&release.private).ask(&format!("{head}{body}")).unwrap().status, login);
+            assert_eq!(unix(&release.private).ask(&get("/health/live")).unwrap().status, live);
+        }
+    }
+}
+
+#[cfg(not(feature = "faults"))]
+mod left_out {
+    use super::super::client::{get, unix};
+    use super::super::process::{BINARY, Stage};
+
+    #[test]
+    fn a_release_holds_no_trace_of_faults() {
+        let binary = std::fs::read(BINARY).unwrap();
+        for word in ["CRM_FAULT", "never_ready", "login_broken"] {
+            let found = binary.windows(word.len()).any(|window| window == word.as_bytes());
+            assert!(!found, "`{word}` is in the binary");
+        }
+    }
+
+    #[test]
+    fn a_fault_is_not_heard() {
+        let stage = Stage::new(None);
+        let mut command = stage.command("aaa", 0);
+        command.env("CRM_FAULT", "never_ready");
+        let release = stage.release_on(&stage.public, "aaa", command);
+        assert_eq!(unix(&release.private).ask(&get("/health/ready")).unwrap().status, 200);
+    }
+}
