@@ -96,10 +96,8 @@ fn start_jobs() -> Step {
 }
 
 fn retire(step: &str, keep: Vec<ReleaseId>) -> Step {
-    let title = match keep.as_slice() {
-        [only] => format!("remove releases other than {only}"),
-        _ => format!("remove releases other than the {} kept", keep.len()),
-    };
+    let names = keep.iter().map(ReleaseId::as_str).collect::<Vec<_>>().join(", ");
+    let title = format!("keep {names}, remove other releases");
     let because = "only content that nobody goes back to is removed";
     Step::forward(step, title, Action::RetireReleases { keep }, because)
 }

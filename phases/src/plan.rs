@@ -149,6 +149,11 @@ impl Plan {
         phases.flat_map(|planned| &planned.steps).any(|s| matches!(s.action, Action::ShiftTraffic { .. }))
     }
 
+    /// The run gives the public address to its target.
+    pub fn shifts(&self) -> bool {
+        self.steps().any(|step| matches!(step.action, Action::ShiftTraffic { .. }))
+    }
+
     /// A phase is part of the run, be it that there is nothing to do in it.
     pub fn includes(&self, phase: Phase) -> bool {
         let part = |intent: &Intent| matches!(intent, Intent::Run | Intent::Unchanged { .. });

@@ -18,6 +18,8 @@ use phases::engine::ledger::{Claim, Lease, Ledger, LedgerError};
 mod journal;
 mod lease;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 
 use journal::Journal;
 use lease::LeaseFile;

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use tracing::{Instrument, info_span};
+
 use crate::engine::cancel::Cancel;
 use crate::engine::clock::Clock;
 use crate::engine::effects::Effects;
@@ -18,6 +20,7 @@ use crate::plan::{Phase, Plan};
 
 mod active;
 mod conclude;
+mod decide;
 mod forward;
 mod unwind;
 
@@ -101,7 +104,12 @@ impl Engine<'_> {
 }
 
 impl<'a> Active<'a> {
-    async fn drive(mut self) -> RunReport {
+    async fn drive(self) -> RunReport {
+        let span = info_span!("run", run = %self.progress.run, verb = %self.plan.verb);
+        self.drive_on().instrument(span).await
+    }
+
+    async fn drive_on(mut self) -> RunReport {
         let plan = Arc::clone(&self.plan);
         let halt = if self.progress.must_unwind() {
             self.recall(&plan);

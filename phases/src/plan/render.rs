@@ -11,8 +11,8 @@ impl Display for Plan {
         if let Some(target) = &self.target {
             write!(f, ": {}", target.id)?;
         }
-        if let Some(previous) = &self.previous {
-            write!(f, " (before it {previous})")?;
+        if let Some(previous) = self.previous.as_ref().filter(|_| self.shifts()) {
+            write!(f, " in place of {previous}")?;
         }
         writeln!(f)?;
         self.phases.iter().try_for_each(|phase| write!(f, "{phase}"))?;
@@ -46,10 +46,10 @@ impl Display for Intent {
 /// One step, indented, with its way back below when there is one to tell.
 impl Display for Step {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        writeln!(f, "  {:<22}{}", self.id.0, self.title)?;
+        writeln!(f, "  {:<24}{}", self.id.0, self.title)?;
         match &self.undo {
             Undo::Nothing => Ok(()),
-            undo => writeln!(f, "  {:<22}  {undo}", ""),
+            undo => writeln!(f, "  {:<24}  {undo}", ""),
         }
     }
 }

@@ -9,6 +9,7 @@ use futures_util::future::{Either, select};
 use crate::engine::cancel::{Cancel, Never};
 use crate::engine::event::Event;
 use crate::engine::history;
+use crate::engine::history::decision::Verdict;
 use crate::engine::journal::{Actor, Record};
 use crate::engine::ledger::{Claim, Lease, Ledger};
 use crate::engine::report::RunReport;
@@ -16,7 +17,7 @@ use crate::engine::run::Engine;
 use crate::environment::{BuildSource, Environment, PerfFacts, PlatformKind};
 use crate::observed::{DatabaseState, Observed};
 use crate::pipeline;
-use crate::plan::Plan;
+use crate::plan::{Plan, Target};
 use crate::release::{PinnedMigration, Release, ReleaseId};
 use crate::request::{PlanError, Request};
 use crate::testing::clock::FakeClock;
@@ -68,6 +69,10 @@ pub enum Errand<'a> {
     Resume,
     /// Takes the unfinished run back.
     Unwind,
+    /// Writes down that a release is free again.
+    Unblock(&'a Target),
+    /// Writes down that a person has looked.
+    Resolve,
 }
 
 impl Scene {
@@ -199,6 +204,10 @@ impl Scene {
             Errand::Run(plan) => engine.run(lease, plan).await,
             Errand::Resume => engine.resume(lease, unfinished()).await,
             Errand::Unwind => engine.unwind(lease, unfinished()).await,
+            Errand::Unblock(target) => {
+                engine.decide(lease, "local", target, Verdict::Unblocked("mended")).await
+            }
+            Errand::Resolve => engine.resolve(lease, "local", "looked at it").await,
         }
     }
 
@@ -208,6 +217,8 @@ impl Scene {
             Errand::Run(plan) => plan.verb.clone(),
             Errand::Resume => "resume".to_owned(),
             Errand::Unwind => "rollback".to_owned(),
+            Errand::Unblock(_) => "release".to_owned(),
+            Errand::Resolve => "resolve".to_owned(),
         };
         Claim { holder: "ana@pc1".to_owned(), run, verb }
     }

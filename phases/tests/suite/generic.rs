@@ -2,33 +2,34 @@
 
 use phases::engine::failure::FailureClass;
 use phases::testing::fault::{Call, Fault, Kind};
-use phases::testing::{injection, situation};
+use phases::testing::injection::{cut, fail, repeat, stop};
+use phases::testing::situation;
 
 #[tokio::test]
 async fn failed_step_leaves_the_world_as_before() {
     for situation in situation::all().await {
-        injection::fail_each_step(&situation).await;
+        fail::fail_each_step(&situation).await;
     }
 }
 
 #[tokio::test]
 async fn lost_answer_is_found_by_a_probe() {
     for situation in situation::all().await {
-        injection::lose_each_answer(&situation).await;
+        fail::lose_each_answer(&situation).await;
     }
 }
 
 #[tokio::test]
 async fn every_action_twice_gives_the_same_world() {
     for situation in situation::all().await {
-        injection::repeat_each_action(&situation).await;
+        repeat::repeat_each_action(&situation).await;
     }
 }
 
 #[tokio::test]
 async fn killed_run_is_brought_to_an_ending() {
     for situation in situation::all().await {
-        injection::cut_at_each_record(&situation, None).await;
+        cut::cut_at_each_record(&situation, None).await;
     }
 }
 
@@ -44,7 +45,7 @@ async fn run_killed_on_its_way_back_is_brought_to_an_ending() {
         for fault in [red("deploy.gate"), red("smoke.run"), red("rollback.smoke"), blind.clone()] {
             let plan = situation.scene.plan(&situation.request, situation.release.as_ref()).unwrap();
             if plan.steps().any(|step| step.id.0 == fault.step) {
-                injection::cut_at_each_record(&situation, Some(&fault)).await;
+                cut::cut_at_each_record(&situation, Some(&fault)).await;
             }
         }
     }
@@ -53,13 +54,13 @@ async fn run_killed_on_its_way_back_is_brought_to_an_ending() {
 #[tokio::test]
 async fn interrupted_run_leaves_the_world_as_before() {
     for situation in situation::all().await {
-        injection::interrupt_each_step(&situation).await;
+        stop::interrupt_each_step(&situation).await;
     }
 }
 
 #[tokio::test]
 async fn run_without_lease_stops_and_another_operator_ends_it() {
     for situation in situation::all().await {
-        injection::lose_lease_at_each_step(&situation).await;
+        stop::lose_lease_at_each_step(&situation).await;
     }
 }

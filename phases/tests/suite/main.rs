@@ -1,3 +1,8 @@
 //! Tests of the deployment as values, one module per concern.
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as expected")]
 
+mod contract;
+mod endings;
 mod generic;
+mod plans;
+mod replay;

@@ -53,7 +53,7 @@ pub enum Verdict<'a> {
 }
 
 /// `observed`, `desired` and `evidence` of a VERDICT record.
-pub(crate) fn encode(target: &Target, verdict: Verdict<'_>) -> [Value; 3] {
+pub fn draft_values(target: &Target, verdict: Verdict<'_>) -> [Value; 3] {
     let (state, previous, reason) = match verdict {
         Verdict::Good(previous) => ("good", previous, None),
         Verdict::Blocked(reason) => ("blocked", None, Some(reason)),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::engine::conclusion::Conclusion;
 use crate::engine::event::{PhaseStatus, StepStatus};
 use crate::engine::failure::{Failure, FailureClass};
-use crate::engine::history::decision::{Verdict, encode};
+use crate::engine::history::decision::{Verdict, draft_values};
 use crate::engine::journal::Kind;
 use crate::engine::report::{PhaseReport, RunReport, StepReport};
 use crate::engine::resume::{FailedStep, StepState};
@@ -181,7 +181,7 @@ impl Active<'_> {
 
     async fn judge(&mut self, verdict: Verdict<'_>) -> Result<(), Halt> {
         let Some(target) = self.target() else { return Ok(()) };
-        let values = encode(&target, verdict);
+        let values = draft_values(&target, verdict);
         self.record(Kind::Verdict, None, values).await
     }
 
@@ -194,7 +194,11 @@ impl Active<'_> {
         Some(target)
     }
 
-    async fn end(&mut self, conclusion: Conclusion, failure: Option<&Failure>) -> Result<(), Halt> {
+    pub(super) async fn end(
+        &mut self,
+        conclusion: Conclusion,
+        failure: Option<&Failure>,
+    ) -> Result<(), Halt> {
         let evidence = json!({
             "ending": conclusion.ending(),
             "exit_code": conclusion.exit_code(),
@@ -203,7 +207,7 @@ impl Active<'_> {
         self.record(Kind::End, None, [Value::Null, Value::Null, evidence]).await
     }
 
-    fn report(mut self, conclusion: Conclusion, failure: Option<Failure>) -> RunReport {
+    pub(super) fn report(mut self, conclusion: Conclusion, failure: Option<Failure>) -> RunReport {
         let plan = Arc::clone(&self.plan);
         for planned in plan.phases.iter().skip(self.phases.len()) {
             let status = match planned.intent {

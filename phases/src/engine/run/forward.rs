@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tracing::{Instrument, info_span};
 
 use crate::engine::effects::{EffectContext, EffectOutcome, Evidence, Probe};
 use crate::engine::event::{Event, PhaseStatus, StepStatus};
@@ -46,7 +47,7 @@ impl Active<'_> {
         }
         self.tell(Event::PhaseStarted { phase });
         self.phases.push(PhaseReport { phase, status: PhaseStatus::Failed, seconds: 0.0, steps: Vec::new() });
-        let outcome = self.steps(planned).await;
+        let outcome = self.steps(planned).instrument(info_span!("phase", %phase)).await;
         let seconds = self.seconds_since(began);
         let report = self.phases.last_mut().expect("it was pushed above");
         report.seconds = seconds;

@@ -2,6 +2,7 @@
 //! are cleaned. Stops at the first undo that fails: whichever side serves goes on serving.
 
 use serde_json::{Value, json};
+use tracing::{Instrument, info_span};
 
 use crate::engine::effects::{EffectContext, EffectOutcome, Evidence};
 use crate::engine::event::{Event, StepStatus};
@@ -24,7 +25,8 @@ impl Active<'_> {
                 continue;
             }
             self.renew().await?;
-            if let Err(stuck) = self.undo(step).await? {
+            let span = info_span!("undo", step = %step.id);
+            if let Err(stuck) = self.undo(step).instrument(span).await? {
                 return Ok(Err(stuck));
             }
         }
