@@ -1,5 +1,8 @@
 //! The process platform on real programs: private PostgreSQL, supervisor, switches.
 
+#![expect(clippy::unwrap_used, reason = "what surprises a test ends it")]
+
+mod contract;
 mod database;
 mod down;
 mod load;

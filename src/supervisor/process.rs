@@ -196,6 +196,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    #[expect(clippy::zombie_processes, reason = "`ended` is what waits for them")]
     async fn exit_code_and_signal_are_told_and_the_child_is_buried() {
         let child = Command::new("sh").args(["-c", "exit 3"]).spawn().unwrap();
         let identity = ProcessIdentity::of_child(&child).unwrap();

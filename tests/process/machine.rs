@@ -25,6 +25,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 pub(crate) struct Machine {
     directory: TempDir,
     pub(crate) address: SocketAddr,
+    pub(crate) ready_deadline: Duration,
     step: StepId,
 }
 
@@ -33,7 +34,8 @@ impl Machine {
         let directory = tempfile::Builder::new().prefix("crmctl-test-").tempdir().unwrap();
         std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o711)).unwrap();
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        Self { directory, address, step: StepId("deploy.test".into()) }
+        let ready_deadline = Duration::from_secs(10);
+        Self { directory, address, ready_deadline, step: StepId("deploy.test".into()) }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -68,7 +70,7 @@ impl Machine {
             directory: self.state(),
             address,
             drain: Duration::from_secs(1),
-            ready_deadline: Duration::from_secs(10),
+            ready_deadline: self.ready_deadline,
             supervisor: SupervisorProgram {
                 program: PathBuf::from(env!("CARGO_BIN_EXE_crmctl")),
                 arguments: vec!["supervise".into()],
@@ -78,6 +80,18 @@ impl Machine {
                 Ok(given.map(|(name, value)| EnvironmentVariable::new(name, value)).collect())
             }),
         }
+    }
+
+    /// A release of the real server that is told more by a script around it.
+    pub(crate) fn release_told(&self, number: u32, variable: &str) -> ReleaseId {
+        let id = self.release(number);
+        let program = self.state().release(&id).join("crm-server");
+        let server = std::fs::read_link(&program).unwrap();
+        std::fs::remove_file(&program).unwrap();
+        std::fs::write(&program, format!("#!/bin/sh\nexec /usr/bin/env {variable} {} \"$@\"\n", server.display()))
+            .unwrap();
+        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        id
     }
 
     /// A release of the real server, its `number` being all that tells it from others.

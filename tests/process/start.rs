@@ -96,6 +96,7 @@ async fn release_with_a_broken_configuration_says_what_is_wrong() {
     done(platform.start(&release, &context).await);
     let failure = not_done(platform.await_ready(&release, &context).await);
     assert_eq!(failure.class, FailureClass::ReleaseFailed);
+    assert!(failure.message.contains("exited with code"), "{}", failure.message);
     assert!(failure.detail.iter().any(|line| line.contains("JWT_SECRET")), "{:?}", failure.detail);
     until("all is over", || machine.processes().is_empty());
 }

@@ -1,6 +1,6 @@
 //! The supervisor's state as the engine reads it.
 
-use phases::engine::platform::{Instance, PlatformState, PlatformUnreadable};
+use phases::engine::platform::{Instance, PlatformState, PlatformUnreadable, Role};
 use phases::release::ReleaseId;
 
 use super::{is_shown, unreadable};
@@ -11,8 +11,10 @@ pub(super) fn platform_state(
     directory: &StateDirectory,
     stored: StoredState,
 ) -> Result<PlatformState, PlatformUnreadable> {
-    let instances = stored
-        .instances
+    let mut instances = stored.instances;
+    // Of a release that came back while it still drains, the one that serves is told first.
+    instances.sort_by_key(|instance| instance.role == Role::Draining);
+    let instances = instances
         .into_iter()
         .filter(|instance| is_shown(instance.role, instance.process.is_alive()))
         .map(|instance| Instance { release: instance.release, role: instance.role, since: instance.since })

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use phases::engine::effects::{EffectOutcome, Evidence};
 use phases::engine::failure::{Failure, FailureClass};
+use phases::engine::platform::Role;
 use phases::release::ReleaseId;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -35,9 +36,13 @@ pub(super) async fn await_ready(options: &ProcessOptions, release: &ReleaseId) -
     let mut seen = "it never answered".to_owned();
     let mut period = FIRST_PERIOD;
     loop {
-        let instance = match living(options, release).await {
-            Ok(Ok(instance)) => instance,
-            Ok(Err(failure)) => return EffectOutcome::NotDone(failure),
+        let instance = match found(options, release).await {
+            Ok(Found::Alive(instance)) => instance,
+            Ok(Found::Ended(failure)) => return EffectOutcome::NotDone(failure),
+            Ok(Found::Ending) => {
+                sleep(FIRST_PERIOD).await;
+                continue;
+            }
             Err(unanswered) => return unanswered.into_outcome(),
         };
         match ask(options, &instance).await {
@@ -54,24 +59,32 @@ pub(super) async fn await_ready(options: &ProcessOptions, release: &ReleaseId) -
     }
 }
 
-/// The living instance of the release; or how it ended.
-async fn living(
-    options: &ProcessOptions,
-    release: &ReleaseId,
-) -> Result<Result<StoredInstance, Failure>, Unanswered> {
+/// What there is of the release that is waited for.
+enum Found {
+    Alive(StoredInstance),
+    /// Over, and its supervisor is about to say how.
+    Ending,
+    Ended(Failure),
+}
+
+async fn found(options: &ProcessOptions, release: &ReleaseId) -> Result<Found, Unanswered> {
     let state = Supervised::new(options).read().await?;
     if let Some(instance) = state.usable(release) {
-        return Ok(Ok(instance.clone()));
+        return Ok(Found::Alive(instance.clone()));
     }
-    let log = log_hint(options, release);
+    if state.instances.iter().any(|found| found.release == *release && found.role != Role::Draining) {
+        return Ok(Found::Ending);
+    }
     let failure = match state.exits.iter().find(|exit| exit.release == *release) {
         Some(end) => {
             let message = format!("release {release} {} before it was ready", end.exit);
-            Failure::new(FailureClass::ReleaseFailed, message).hint(log).detail(end.lines.clone())
+            Failure::new(FailureClass::ReleaseFailed, message)
+                .hint(log_hint(options, release))
+                .detail(end.lines.clone())
         }
         None => Failure::new(FailureClass::ReleaseFailed, format!("release {release} does not run")),
     };
-    Ok(Err(failure))
+    Ok(Found::Ended(failure))
 }
 
 async fn ask(options: &ProcessOptions, instance: &StoredInstance) -> Result<Answered, std::io::Error> {
