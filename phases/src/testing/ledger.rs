@@ -38,6 +38,7 @@ struct Storage {
     written: usize,
     dead: bool,
     renewals_left: Option<usize>,
+    refused_renewal: bool,
     full: bool,
 }
 
@@ -131,6 +132,11 @@ impl MemoryLedger {
         self.storage().renewals_left = Some(renewals);
     }
 
+    /// A renewal was refused since the lease was to be taken away.
+    pub fn has_refused(&self) -> bool {
+        self.storage().refused_renewal
+    }
+
     /// There is no room for another record.
     pub fn fill_up(&self) {
         self.storage().full = true;
@@ -202,7 +208,10 @@ impl Ledger for MemoryLedger {
         self.check(lease)?;
         let mut storage = self.storage();
         match storage.renewals_left.as_mut() {
-            Some(0) => Err(LedgerError::Lost { run: lease.run.clone(), token: lease.token }),
+            Some(0) => {
+                storage.refused_renewal = true;
+                Err(LedgerError::Lost { run: lease.run.clone(), token: lease.token })
+            }
             Some(left) => {
                 *left -= 1;
                 Ok(())
