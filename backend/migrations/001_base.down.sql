@@ -16,3 +16,10 @@ DROP TABLE sessions;
 DROP TABLE users;
 DROP TABLE tenants;
 DROP FUNCTION uuid_v7();
+DO $$
+BEGIN
+  IF to_regclass('public._sqlx_migrations') IS NOT NULL THEN
+    REVOKE SELECT ON public._sqlx_migrations FROM crm_app;
+  END IF;
+END
+$$;

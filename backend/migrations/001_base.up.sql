@@ -238,6 +238,15 @@ GRANT SELECT, INSERT ON outbox TO crm_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON job_state, scheduled_run TO crm_app;
 GRANT SELECT, UPDATE ON scheduler_state TO crm_app;
 
+-- The runner's own list of what is applied: the server compares it with what it was built for.
+DO $$
+BEGIN
+  IF to_regclass('public._sqlx_migrations') IS NOT NULL THEN
+    GRANT SELECT ON public._sqlx_migrations TO crm_app;
+  END IF;
+END
+$$;
+
 -- The gate: narrow looks across tenants, for what happens before a tenant is known ------------------------
 
 CREATE POLICY tenants_gate ON tenants FOR SELECT TO crm_gate USING (true);

@@ -121,6 +121,9 @@ CREATE TABLE messages (
 CREATE INDEX messages_tenant_conversation_idx ON messages (tenant_id, conversation_id, created_at, id);
 CREATE INDEX messages_tenant_created_idx ON messages (tenant_id, created_at);
 CREATE INDEX messages_tenant_author_idx ON messages (tenant_id, author_id, created_at) WHERE author_id IS NOT NULL;
+CREATE INDEX messages_tenant_reply_idx ON messages (tenant_id, conversation_id, created_at, id) INCLUDE (author_id)
+  WHERE author = 'user' AND delivery <> 'failed';
+COMMENT ON INDEX messages_tenant_reply_idx IS 'Human replies: the first of a conversation without reading what the lead wrote before it.';
 COMMENT ON TABLE messages IS 'What was said. Only author user with a delivery other than failed is a human reply.';
 COMMENT ON COLUMN messages.provider_message_id IS 'Id given by the channel; unique with the provider, so a repeated delivery is one message.';
 

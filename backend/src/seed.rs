@@ -81,7 +81,7 @@ pub struct SeededTenant {
 #[derive(Debug, thiserror::Error)]
 pub enum SeedError {
     /// The password is too easy for a place others can reach.
-    #[error("the password of the seed is too weak: {0}")]
+    #[error("the password of the seed is too weak")]
     WeakPassword(#[source] PasswordError),
     /// The password cannot be hashed.
     #[error("the password of the seed cannot be used")]

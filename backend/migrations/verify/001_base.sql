@@ -71,6 +71,9 @@ BEGIN
       RAISE EXCEPTION 'everybody may call `%`', item;
     END IF;
   END LOOP;
+  IF to_regclass('public._sqlx_migrations') IS NOT NULL AND NOT has_table_privilege('crm_app', 'public._sqlx_migrations', 'SELECT') THEN
+    RAISE EXCEPTION 'crm_app may not read `_sqlx_migrations`';
+  END IF;
   IF has_table_privilege('crm_app', 'audit_log', 'UPDATE') OR has_table_privilege('crm_app', 'audit_log', 'DELETE') THEN
     RAISE EXCEPTION 'crm_app may rewrite `audit_log`';
   END IF;

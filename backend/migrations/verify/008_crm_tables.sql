@@ -23,8 +23,8 @@ BEGIN
       'conversations_tenant_lead_idx', 'conversations_tenant_open_idx',
       'conversations_tenant_waiting_idx', 'conversations_tenant_created_idx',
       'conversations_tenant_last_idx', 'messages_tenant_conversation_idx', 'messages_tenant_created_idx',
-      'messages_tenant_author_idx', 'leads_pkey', 'owner_history_pkey', 'conversations_pkey',
-      'messages_pkey', 'messages_provider_id_key'] LOOP
+      'messages_tenant_author_idx', 'messages_tenant_reply_idx', 'leads_pkey', 'owner_history_pkey',
+      'conversations_pkey', 'messages_pkey', 'messages_provider_id_key'] LOOP
     IF NOT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass('public.' || item) AND indisvalid AND indisready) THEN
       RAISE EXCEPTION 'index `%` is missing or invalid', item;
     END IF;

@@ -174,3 +174,23 @@ async fn uuid_v7_carries_version_variant_and_time() {
     })
     .await;
 }
+
+/// The runner's table is there before the first migration, and goes back to how it was.
+#[tokio::test]
+async fn server_may_read_what_is_applied_and_not_write_it() {
+    with_empty_database(async |database| {
+        let mut db = database.connect("crm_migrator").await;
+        let table = "CREATE TABLE _sqlx_migrations (version bigint PRIMARY KEY); INSERT INTO _sqlx_migrations VALUES (1)";
+        run(&mut db, table).await.unwrap();
+        apply(&mut db, 1).await;
+        verify(&mut db, 1).await.unwrap();
+        let mut app = database.connect("crm_app").await;
+        run(&mut app, "SELECT version FROM _sqlx_migrations").await.unwrap();
+        assert!(run(&mut app, "DELETE FROM _sqlx_migrations").await.is_err());
+        run(&mut db, "REVOKE SELECT ON _sqlx_migrations FROM crm_app").await.unwrap();
+        assert!(verify(&mut db, 1).await.unwrap_err().contains("`_sqlx_migrations`"));
+        revert(&mut db, 1).await;
+        assert!(run(&mut app, "SELECT version FROM _sqlx_migrations").await.is_err());
+    })
+    .await;
+}

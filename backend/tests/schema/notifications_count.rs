@@ -12,7 +12,8 @@ use crate::rows::seeded_now;
 const PATHS: [&str; 2] = ["/notifications/count", "/admin/core/notifications/count"];
 
 async fn recount(pool: &PgPool, email: &str) -> Value {
-    let rows: Vec<(String, Option<DateTime<Utc>>, Option<DateTime<Utc>>)> = sqlx::query_as(
+    type Row = (String, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+    let rows: Vec<Row> = sqlx::query_as(
         "SELECT n.priority, n.read_at, n.expires_at FROM notifications n \
          JOIN users u ON u.tenant_id = n.tenant_id AND u.id = n.recipient_id WHERE u.email = $1",
     )
