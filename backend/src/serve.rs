@@ -7,7 +7,7 @@ mod control;
 mod framing;
 mod observed;
 mod scope;
-mod signals;
+pub mod signals;
 pub mod sockets;
 
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use crate::app::app;
 use crate::lifecycle::{Lifecycle, Stage};
 use crate::state::AppState;
 use scope::Scope;
+use signals::Signals;
 use sockets::{Public, Sockets};
 
 /// How much longer than one request the last connections may take after the drain.
@@ -58,9 +59,7 @@ struct Shared {
 ///
 /// # Errors
 /// [`ServeError`]; a finished drain is none.
-pub async fn serve(state: AppState, sockets: Sockets) -> Result<(), ServeError> {
-    let signals =
-        signals::Signals::listen().map_err(|source| ServeError::Socket { name: "signal", source })?;
+pub async fn serve(state: AppState, sockets: Sockets, signals: Signals) -> Result<(), ServeError> {
     let lifecycle = state.lifecycle().clone();
     let server = Server::start(state, sockets)?;
     tokio::select! {

@@ -6,6 +6,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::Failure;
+use crate::serve::signals::Signals;
 use crate::serve::sockets::{Handover, Sockets};
 use crate::settings::{Settings, Source};
 use crate::state::AppState;
@@ -16,8 +17,8 @@ pub(super) fn run(hardened: SystemResult<()>) -> Result<(), Failure> {
         Settings::read(Source::environment()).map_err(|error| Failure::of(&error, error.hint()))?;
     // Before anything else opens a descriptor, so that a handed-over number is what it was.
     let handover = Handover::read(|name| std::env::var(name).ok(), std::process::id());
-    let sockets = handover.and_then(|handover| Sockets::take(&handover, settings.bind));
-    let sockets = sockets.map_err(|error| Failure::of(&error, error.hint()))?;
+    let inherited = handover.and_then(|handover| Sockets::adopt(&handover));
+    let inherited = inherited.map_err(|error| Failure::of(&error, error.hint()))?;
     log(&settings.log_level);
     if let Err(error) = hardened {
         tracing::warn!(%error, "new privileges could not be given up");
@@ -29,10 +30,21 @@ pub(super) fn run(hardened: SystemResult<()>) -> Result<(), Failure> {
     let served = runtime.block_on(async {
         #[cfg(feature = "faults")]
         crate::faults::maybe_exit();
-        crate::serve::serve(AppState::new(settings), sockets).await
+        live(settings, inherited).await
     });
     // Work that is stuck in the background keeps nobody alive.
     runtime.shutdown_background();
+    served
+}
+
+/// Signals first: from the moment a socket listens, an end is a drain.
+async fn live(settings: Settings, inherited: Option<Sockets>) -> Result<(), Failure> {
+    let signals = Signals::listen().map_err(|error| Failure::of(&error, None))?;
+    let sockets = match inherited {
+        Some(sockets) => sockets,
+        None => Sockets::bind(settings.bind).map_err(|error| Failure::of(&error, error.hint()))?,
+    };
+    let served = crate::serve::serve(AppState::new(settings), sockets, signals).await;
     served.map_err(|error| Failure::of(&error, None))
 }
 

@@ -7,17 +7,21 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::lifecycle::{Lifecycle, Stage};
 
 /// The signals this server listens to.
-pub(super) struct Signals {
+#[derive(Debug)]
+pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    /// From now on the signals come here.
+    /// From now on the signals come here. To be called before a socket listens: a signal that finds no
+    /// handler ends the process with whatever waits in the queue.
+    ///
+    /// Must be called inside a runtime.
     ///
     /// # Errors
     /// When the system gives no handler.
-    pub(super) fn listen() -> io::Result<Self> {
+    pub fn listen() -> io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 

@@ -116,16 +116,24 @@ impl Handover {
 }
 
 impl Sockets {
-    /// The sockets that were handed over, else a new one on `bind`.
+    /// A new socket on `address`.
+    ///
+    /// # Errors
+    /// [`SocketError::Bind`].
+    pub fn bind(address: SocketAddr) -> Result<Self, SocketError> {
+        let bound = listen(address).map_err(|source| SocketError::Bind { address, source })?;
+        Ok(Self { public: Public::Own(bound), private: None, control: None })
+    }
+
+    /// The sockets that were handed over; none when nothing was.
     ///
     /// Call it once, before anything else opens a descriptor.
     ///
     /// # Errors
-    /// [`SocketError`].
-    pub fn take(handover: &Handover, bind: SocketAddr) -> Result<Self, SocketError> {
+    /// [`SocketError::HandedOver`].
+    pub fn adopt(handover: &Handover) -> Result<Option<Self>, SocketError> {
         if handover.is_empty() {
-            let bound = listen(bind).map_err(|source| SocketError::Bind { address: bind, source })?;
-            return Ok(Self { public: Public::Own(bound), private: None, control: None });
+            return Ok(None);
         }
         let mut named = adopt(&handover.names)?;
         // One plain descriptor has whatever name its unit has.
@@ -140,7 +148,7 @@ impl Sockets {
             return Err(SocketError::HandedOver(format!("nobody here knows one named `{name}`")));
         }
         let public = if control.is_some() { Public::HandedOver(public) } else { Public::Own(public) };
-        Ok(Self { public, private, control })
+        Ok(Some(Self { public, private, control }))
     }
 }
 
