@@ -77,6 +77,10 @@ pub enum Verb {
     History(HistoryArgs),
     /// Finish a run that was killed or cut off
     Resume(EnvironmentName),
+    /// Reject a release, or free it again
+    Release(ReleaseArgs),
+    /// Say that a person has looked at a stuck environment
+    Resolve(ResolveArgs),
     /// Print what the releases log
     Logs(LogsArgs),
     /// Stop an embedded environment
@@ -241,6 +245,55 @@ pub struct RollbackArgs {
     /// Release to go back to (default: the previous good one)
     #[arg(long, value_name = "RELEASE")]
     pub to: Option<String>,
+}
+
+/// `crmctl release`.
+#[derive(Debug, Clone, Args)]
+pub struct ReleaseArgs {
+    /// What to decide.
+    #[command(subcommand)]
+    pub verb: ReleaseVerb,
+}
+
+/// Verbs of release.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ReleaseVerb {
+    /// Never deploy it or go back to it again
+    Block(BlockArgs),
+    /// Let it be deployed again
+    Unblock(UnblockArgs),
+}
+
+/// `crmctl release block`.
+#[derive(Debug, Clone, Args)]
+pub struct BlockArgs {
+    /// Environment
+    pub environment: String,
+    /// Release id, as `crmctl status` shows it
+    pub release: String,
+    /// Why; goes into the journal
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+/// `crmctl release unblock`.
+#[derive(Debug, Clone, Args)]
+pub struct UnblockArgs {
+    /// Environment
+    pub environment: String,
+    /// Release id, as `crmctl status` shows it
+    pub release: String,
+}
+
+/// `crmctl resolve`.
+#[derive(Debug, Clone, Args)]
+pub struct ResolveArgs {
+    /// Environment.
+    #[command(flatten)]
+    pub on: EnvironmentName,
+    /// What was found and done; goes into the journal
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
 }
 
 /// `crmctl history`.

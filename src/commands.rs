@@ -6,6 +6,7 @@ mod history;
 mod logs;
 mod migrate;
 mod perf;
+mod release;
 pub mod run;
 mod status;
 mod suite;
@@ -121,6 +122,8 @@ pub async fn dispatch(cli: Cli, terminal: Arc<Terminal>) -> Result<Exit, Error> 
         Verb::Resume(on) => run::resume(&context, &on.environment).await,
         Verb::Status(on) => status::command(&context, &on.environment).await,
         Verb::History(arguments) => history::command(&context, &arguments).await,
+        Verb::Release(arguments) => release::command(&context, &arguments).await,
+        Verb::Resolve(arguments) => release::resolve(&context, &arguments).await,
         Verb::Logs(arguments) => logs::command(&context, &arguments).await,
         Verb::Down(arguments) => down::command(&context, &arguments).await,
         Verb::Suite(_) | Verb::Supervise(_) => unreachable!("dispatched above"),

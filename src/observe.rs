@@ -38,6 +38,7 @@ pub async fn observe(site: &Site) -> Result<Observed, Error> {
         blockage,
         built,
         database: database::state(site).await,
+        drifted: database::drifted(site).await,
         jobs_started,
         perf: history::perf_verdict(&records),
         platform,

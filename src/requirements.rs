@@ -20,7 +20,7 @@ use crate::source::Source;
 pub async fn ask(site: &Site, source: &Source, requirement: Requirement) -> Vec<CheckEvidence> {
     match requirement {
         Requirement::Source => source::ask(site, source),
-        Requirement::Migrations => migrations::ask(site, source),
+        Requirement::Migrations => migrations::ask(site, source).await,
         Requirement::Dependencies => dependencies::ask(site, source),
         Requirement::Tools => tools::ask(site).await,
         Requirement::Disk => disk::ask(site, source),

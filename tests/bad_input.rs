@@ -15,7 +15,10 @@ fn secrets(machine: &Machine, text: &str, mode: u32) {
 #[test]
 fn an_unknown_word_is_usage_and_says_what_was_meant() {
     let machine = Machine::new();
-    machine.crmctl(&["deploy", "locl"]).exits(2).says(&["unknown environment `locl`", "did you mean `local`?"]);
+    machine
+        .crmctl(&["deploy", "locl"])
+        .exits(2)
+        .says(&["unknown environment `locl`", "did you mean `local`?"]);
     machine.crmctl(&["deploy", "local", "--skpi", "perf"]).exits(2).says(&["--skpi", "--skip"]);
     machine.crmctl(&["deplyo", "local"]).exits(2).says(&["deplyo", "deploy"]);
     machine.crmctl(&["deploy", "local", "--skip", "perf"]).exits(2).says(&["--reason"]);
@@ -24,6 +27,7 @@ fn an_unknown_word_is_usage_and_says_what_was_meant() {
     machine.configure("crm-server", &[("suite = \"smoke\"\ngate", "suite = \"smkoe\"\ngate")]);
     machine.commit("typo");
     machine.crmctl(&["deploy", "local"]).exits(2).says(&["unknown suite `smkoe`", "did you mean `smoke`?"]);
+    machine.configure("crm-server", &[]);
 }
 
 #[test]
@@ -34,7 +38,8 @@ fn all_mistakes_of_an_environment_file_are_told_at_once_with_their_lines() {
         &[("retention = 3", "retenton = 3"), ("rate = 100", "rate = 0"), ("[owners]", "[ownres]")],
     );
     let said = machine.crmctl(&["deploy", "local"]).exits(10);
-    said.says(&["local.toml:5:", "`retenton`", "did you mean `retention`?", "`[ownres]`", "`[owners]`"]);
+    said.says(&["local.toml:5:", "`retenton`", "did you mean `retention`?", "`[ownres]`", "`owners`"]);
+    machine.configure("crm-server", &[]);
 }
 
 #[test]
@@ -43,6 +48,7 @@ fn a_broken_environment_file_names_its_line() {
     let file = machine.checkout().join("config/environments/local.toml");
     std::fs::write(&file, "schema = 1\nplatform = \n").unwrap();
     machine.crmctl(&["status", "local"]).exits(10).says(&["local.toml:2:"]);
+    machine.configure("crm-server", &[]);
 }
 
 #[test]
@@ -83,7 +89,8 @@ fn missing_server_programs_name_the_package() {
     let machine = Machine::new();
     let directory = tempfile::tempdir().unwrap();
     for program in ["git"] {
-        let found = ["/usr/local/bin", "/usr/bin", "/bin"].iter().map(|d| std::path::Path::new(d).join(program));
+        let found =
+            ["/usr/local/bin", "/usr/bin", "/bin"].iter().map(|d| std::path::Path::new(d).join(program));
         let found = found.into_iter().find(|file| file.exists()).unwrap();
         std::os::unix::fs::symlink(found, directory.path().join(program)).unwrap();
     }

@@ -47,7 +47,9 @@ fn an_edited_migration_is_refused_and_what_served_still_serves() {
 #[test]
 fn a_duplicate_number_is_refused_with_its_file() {
     let machine = Machine::new();
-    for (from, to) in [("009_meta_ads.up.sql", "009_again.up.sql"), ("009_meta_ads.down.sql", "009_again.down.sql")] {
+    for (from, to) in
+        [("009_meta_ads.up.sql", "009_again.up.sql"), ("009_meta_ads.down.sql", "009_again.down.sql")]
+    {
         let directory = machine.checkout().join("backend/migrations");
         std::fs::copy(directory.join(from), directory.join(to)).unwrap();
     }
@@ -60,11 +62,12 @@ fn broken_sql_names_its_file_and_line_and_nothing_is_switched() {
     machine.crmctl(&["deploy", "local", "--skip", "perf", "--reason", "not this story"]).exits(0);
     let good = machine.serving();
     let directory = machine.checkout().join("backend/migrations");
-    std::fs::write(directory.join("019_broken.up.sql"), "-- crmctl:stage expand\nCREATE TABEL x (id int);\n").unwrap();
+    std::fs::write(directory.join("019_broken.up.sql"), "-- crmctl:stage expand\nCREATE TABEL x (id int);\n")
+        .unwrap();
     std::fs::write(directory.join("019_broken.down.sql"), "DROP TABLE x;\n").unwrap();
     std::fs::write(directory.join("verify/019_broken.sql"), "SELECT 1;\n").unwrap();
     machine.commit("broken");
-    machine.crmctl(&["deploy", "local"]).exits(20).says(&["019_broken.up.sql:2", "migrate.apply"]);
+    machine.crmctl(&["deploy", "local"]).exits(20).says(&["`019_broken.up.sql` line 2", "migrate.apply"]);
     assert_eq!(machine.serving(), good);
     let events: Vec<Value> = machine.crmctl(&["smoke", "local", "--output", "json"]).exits(0).events();
     assert_eq!(events.last().unwrap()["ending"], "done");

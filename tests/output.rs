@@ -23,14 +23,27 @@ echo "ALL SMOKE TESTS PASSED"
 fn the_runbooks_smoke_script_passes_after_a_deploy_and_a_pipe_gets_plain_lines() {
     let machine = Machine::new();
     let said = machine.crmctl(&["deploy", "local"]).exits(0);
-    let lines = ["✓ preflight", "✓ build", "✓ migrate", "✓ deploy", "✓ smoke", "✓ perf", "perf/api_p95_ms", "address: http"];
+    let lines = [
+        "✓ preflight",
+        "✓ build",
+        "✓ migrate",
+        "✓ deploy",
+        "✓ smoke",
+        "✓ perf",
+        "perf/api_p95_ms",
+        "address: http",
+    ];
     let said = said.says(&lines);
     assert!(!said.out.contains('\u{1b}'), "colours or bars in a pipe");
-    let script = Command::new("bash").args(["-c", RUNBOOK_SMOKE]).env("BASE", machine.url("")).output().unwrap();
+    let script =
+        Command::new("bash").args(["-c", RUNBOOK_SMOKE]).env("BASE", machine.url("")).output().unwrap();
     let out = String::from_utf8_lossy(&script.stdout);
     assert!(script.status.success() && out.contains("ALL SMOKE TESTS PASSED"), "{out}");
     let page = Command::new("curl").args(["-sf", &machine.url("/")]).output().unwrap();
-    assert!(String::from_utf8_lossy(&page.stdout).contains("/openapi.json"), "the page links to the API document");
+    assert!(
+        String::from_utf8_lossy(&page.stdout).contains("/openapi.json"),
+        "the page links to the API document"
+    );
     machine.crmctl(&["logs", "local", "-n", "5"]).exits(0);
     machine.crmctl(&["down", "local"]).exits(0);
     assert_eq!(machine.status()["next"], "crmctl deploy local");
@@ -59,7 +72,8 @@ fn phases_run_alone_and_in_part() {
     machine.crmctl(&["smoke", "local"]).exits(0);
     machine.crmctl(&["perf", "local"]).exits(0).says(&["perf/api_p95_ms", "perf/database_p95_ms"]);
     machine.crmctl(&["deploy", "local", "--from", "smoke"]).exits(0);
-    let events = machine.crmctl(&["deploy", "local", "--from", "smoke", "--output", "json"]).exits(0).events();
+    let events =
+        machine.crmctl(&["deploy", "local", "--from", "smoke", "--output", "json"]).exits(0).events();
     let phases = events.last().unwrap()["phases"].as_array().unwrap().clone();
     assert_eq!(phases[0]["status"], "not_run");
 }

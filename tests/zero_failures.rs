@@ -20,7 +20,13 @@ fn three_deploys_and_three_rollbacks_under_load_fail_no_request() {
         assert_eq!(machine.serving(), served[number], "rollback goes one further back each time");
     }
     let seen = load.stop();
-    assert!(seen.failures.is_empty(), "{} of {}: {:#?}", seen.failures.len(), seen.total(), seen.failures.first());
+    assert!(
+        seen.failures.is_empty(),
+        "{} of {}: {:#?}",
+        seen.failures.len(),
+        seen.total(),
+        seen.failures.first()
+    );
     for release in &served {
         assert!(seen.releases.contains_key(release), "{release} was never seen: {:?}", seen.releases);
     }

@@ -38,7 +38,7 @@ pub struct Drift {
 
 impl Drift {
     /// Nothing may be applied while this is so.
-    pub(crate) fn blocks(&self) -> bool {
+    pub fn blocks(&self) -> bool {
         self.kind != DriftKind::Unfinished
     }
 }

@@ -43,7 +43,7 @@ pub(crate) fn kept(observed: &Observed, count: usize, also: &[ReleaseId]) -> Vec
 /// Cleaning after a failure: as many good releases as ever, and the one that failed for another try.
 pub(crate) fn clean_up(environment: &Environment, id: &ReleaseId, observed: &Observed) -> Step {
     let also: Vec<_> = [id.clone()].into_iter().chain(observed.platform.serving.clone()).collect();
-    let keep = kept(observed, environment.retention + 1, &unique(also));
+    let keep = kept(observed, environment.retention + 2, &unique(also));
     retire("rollback.retire", keep)
 }
 
@@ -56,7 +56,7 @@ fn switch(environment: &Environment, release: &Release, observed: &Observed) -> 
         gate(environment, &release.id),
         shift("deploy.shift", &release.id, previous),
         start_jobs(),
-        retire("deploy.retire", kept(observed, environment.retention, &also)),
+        retire("deploy.retire", kept(observed, environment.retention + 1, &also)),
     ]
 }
 

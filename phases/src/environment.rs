@@ -56,7 +56,7 @@ pub struct Environment {
     pub gate_suite: String,
     /// Load and its thresholds.
     pub perf: PerfFacts,
-    /// Good releases kept to go back to, the serving one included.
+    /// Good releases kept to go back to, besides the serving one.
     pub retention: usize,
     /// Seconds a replaced release goes on answering.
     pub drain_seconds: u64,

@@ -13,7 +13,7 @@ pub fn plan(environment: &Environment, release: &Release, observed: &Observed) -
     if environment.embedded_database && needs_server(&pending, observed) {
         steps.push(ensure_database());
     }
-    if !pending.is_empty() {
+    if !pending.is_empty() || !observed.drifted.is_empty() {
         steps.push(apply(release, &pending, &observed.database));
         steps.extend(observed.alive().map(|serving| smoke(environment, serving)));
     }
@@ -53,6 +53,7 @@ fn ensure_database() -> Step {
 fn apply(release: &Release, versions: &[i64], database: &DatabaseState) -> Step {
     let list = versions.iter().map(|version| format!("{version:03}")).collect::<Vec<_>>().join(" ");
     let title = match database {
+        DatabaseState::Ready { .. } if versions.is_empty() => "compare files and database".to_owned(),
         DatabaseState::Ready { .. } => format!("apply migrations {list}"),
         _ => format!("apply what is missing of migrations {list}"),
     };

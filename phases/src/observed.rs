@@ -88,6 +88,8 @@ pub struct Observed {
     pub built: Option<String>,
     /// The database.
     pub database: DatabaseState,
+    /// Applied versions that do not fit the files any more: edited, missing, out of order. Migrate refuses them.
+    pub drifted: Vec<i64>,
     /// The jobs' stored flag: running or not; absent when nothing serves.
     pub jobs_started: Option<bool>,
     /// Last good perf verdict.

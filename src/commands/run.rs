@@ -79,7 +79,7 @@ enum Way {
 }
 
 /// One run of one process.
-struct Run<'c> {
+pub(super) struct Run<'c> {
     context: &'c Context,
     live: Live<'c>,
     name: &'c str,
@@ -88,7 +88,7 @@ struct Run<'c> {
 }
 
 impl<'c> Run<'c> {
-    fn new(context: &'c Context, name: &'c str, verb: &str) -> Self {
+    pub(super) fn new(context: &'c Context, name: &'c str, verb: &str) -> Self {
         let id = run_id::fresh();
         let live = Live::new(&context.terminal, &id, name);
         Self { context, live, name, id, verb: verb.to_owned() }
@@ -103,6 +103,18 @@ impl<'c> Run<'c> {
         };
         self.give_back(&site, &lease).await;
         Ok((site, report?))
+    }
+
+    /// A word of a person, under the lease.
+    pub(super) async fn word(
+        &self,
+        site: &Site,
+        say: impl AsyncFnOnce(Engine<'_>, &Lease) -> RunReport,
+    ) -> Result<RunReport, Error> {
+        let lease = self.lease(site).await?;
+        let report = self.with_engine(site, async |engine| say(engine, &lease).await).await;
+        self.give_back(site, &lease).await;
+        report
     }
 
     async fn go_on(&self, way: Way) -> Result<(Site, RunReport), Error> {
@@ -166,7 +178,7 @@ impl<'c> Run<'c> {
     }
 
     /// Tells how it ended, in every form; the exit code is the report's.
-    fn told(&self, outcome: Result<(Site, RunReport), Error>) -> Result<Exit, Error> {
+    pub(super) fn told(&self, outcome: Result<(Site, RunReport), Error>) -> Result<Exit, Error> {
         let terminal = &self.context.terminal;
         match outcome {
             Ok((site, report)) => {
@@ -195,9 +207,29 @@ async fn plan(site: &Site, request: &Request) -> Result<Plan, Error> {
         Needs::Source => Some(&site.source().map_err(Error::copy)?.release),
         Needs::WhatIsThere => None,
     };
+    check_files(site, request)?;
     let observed = observe(site).await?;
     phases::pipeline::plan(request, &site.environment.facts, release, &observed)
         .map_err(|error| plan_error(&error))
+}
+
+/// Suites and thresholds that the run will ask for are read before anything begins.
+fn check_files(site: &Site, request: &Request) -> Result<(), Error> {
+    if matches!(request.verb, Verb::Phase(Phase::Preflight | Phase::Build | Phase::Migrate | Phase::Rollback))
+    {
+        return Ok(());
+    }
+    let facts = &site.environment.facts;
+    for suite in [&facts.smoke_suite, &facts.gate_suite, &facts.perf.suite] {
+        site.suite(suite)?;
+    }
+    let unknown = site.thresholds()?.unknown(&facts.perf.require);
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let message =
+        format!("config/environments/{}.toml: `[perf] require`: {}", facts.name, unknown.join("; "));
+    Err(Error::refused(message).hint("known thresholds are in `config/thresholds.toml`"))
 }
 
 /// Smoke, perf and rollback deal with what serves; everything else makes a release.

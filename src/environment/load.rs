@@ -164,7 +164,7 @@ impl Tables {
             "schema",
             format!("`schema = {}` is not known; this crmctl reads 1", top.schema),
         );
-        check((2..=50).contains(&top.retention), "retention", "`retention` must be 2 to 50".to_owned());
+        check((1..=50).contains(&top.retention), "retention", "`retention` must be 1 to 50".to_owned());
         check(top.drain_seconds <= 300, "drain_seconds", "`drain_seconds` must be 0 to 300".to_owned());
         let url = url::Url::parse(&self.backend.url);
         let web = url.as_ref().is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());

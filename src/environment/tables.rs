@@ -18,7 +18,7 @@ pub struct Top {
     pub platform: PlatformName,
     /// File with secrets, relative to the repository root. The process environment wins over it.
     pub secrets_file: Option<String>,
-    /// Good releases kept to go back to, the serving one included; at least 2.
+    /// Good releases kept to go back to, besides the serving one; 1 to 50.
     #[serde(default = "three")]
     pub retention: usize,
     /// Seconds a replaced release goes on answering; 0 to 300.

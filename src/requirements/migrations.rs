@@ -3,11 +3,28 @@
 use phases::engine::failure::CheckEvidence;
 
 use super::Line;
-use crate::site::Site;
+use crate::site::{Site, database};
 use crate::source::Source;
 
 /// Numbers, completeness (already parsed with the source), required versions.
-pub fn ask(site: &Site, source: &Source) -> Vec<CheckEvidence> {
+pub async fn ask(site: &Site, source: &Source) -> Vec<CheckEvidence> {
+    let mut lines = files(site, source);
+    lines.extend(database::drift(site).await.into_iter().map(|drift| drifted(&drift)));
+    lines
+}
+
+/// An applied migration is history: what does not fit it any more is refused before anything is built.
+fn drifted(drift: &::migrate::Drift) -> CheckEvidence {
+    let line = Line::new("drift", "dev");
+    let (message, hint) = (drift.message.clone(), drift.hint.clone());
+    if drift.blocks() {
+        line.failed("files and database agree", message, hint)
+    } else {
+        line.warned(message, hint)
+    }
+}
+
+fn files(site: &Site, source: &Source) -> Vec<CheckEvidence> {
     let line = Line::new("migrations", "dev");
     let release = &source.release;
     let present: Vec<i64> = release.migrations.iter().map(|pin| pin.version).collect();

@@ -10,8 +10,8 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
 
 use crate::environment::generated::GeneratedSecrets;
-use crate::platform::process::postgres::provision::{APP, MIGRATOR};
 use crate::platform::process::postgres::PostgresState;
+use crate::platform::process::postgres::provision::{APP, MIGRATOR};
 use crate::site::Site;
 
 /// Longest wait for a look.
@@ -95,6 +95,19 @@ pub async fn state(site: &Site) -> DatabaseState {
         Ok(Err(error)) => DatabaseState::Unreachable { reason: error.to_string() },
         Err(_) => DatabaseState::Unreachable { reason: format!("no answer within {} s", PATIENCE.as_secs()) },
     }
+}
+
+/// Versions on which files and database disagree in a way that migrate refuses.
+pub async fn drifted(site: &Site) -> Vec<i64> {
+    drift(site).await.into_iter().filter(::migrate::Drift::blocks).map(|drift| drift.version).collect()
+}
+
+/// Where files and database disagree; nothing when one of the two cannot be had.
+pub async fn drift(site: &Site) -> Vec<::migrate::Drift> {
+    let (Ok(source), Reach::Dsn(dsn)) = (site.source(), reach(site)) else { return Vec::new() };
+    let files = ::migrate::MigrationSet::load(&source.checkout.root.join(crate::source::MIGRATIONS));
+    let (Ok(set), Ok(database)) = (files, ::migrate::Database::new(&dsn, "look")) else { return Vec::new() };
+    ::migrate::status(&database, &set).await.map(|status| status.drift).unwrap_or_default()
 }
 
 /// Is the first tenant there?

@@ -85,7 +85,11 @@ async fn connection(port: u16, index: u32, every: Duration, stop: Arc<AtomicBool
             Ok(release) => *seen.releases.entry(release).or_default() += 1,
             Err(failure) => {
                 open = None;
-                seen.failures.push(format!("{} at {:?}: {failure}", if login { "POST" } else { "GET" }, start.elapsed()));
+                seen.failures.push(format!(
+                    "{} at {:?}: {failure}",
+                    if login { "POST" } else { "GET" },
+                    start.elapsed()
+                ));
             }
         }
         number += 1;
@@ -98,8 +102,10 @@ async fn one(port: u16, open: &mut Option<SendRequest<Full<Bytes>>>, login: bool
     let mut sender = match open.take() {
         Some(sender) => sender,
         None => {
-            let stream = TcpStream::connect(("127.0.0.1", port)).await.map_err(|error| format!("connect: {error}"))?;
-            let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+            let stream =
+                TcpStream::connect(("127.0.0.1", port)).await.map_err(|error| format!("connect: {error}"))?;
+            let (sender, connection) =
+                handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
             tokio::spawn(connection);
             sender
         }
@@ -107,7 +113,8 @@ async fn one(port: u16, open: &mut Option<SendRequest<Full<Bytes>>>, login: bool
     sender.ready().await.map_err(|error| format!("the connection was closed: {error}"))?;
     let answer = sender.send_request(request(login)).await.map_err(|error| format!("no answer: {error}"))?;
     let status = answer.status();
-    let header = |name: &str| answer.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
+    let header =
+        |name: &str| answer.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
     let (release, close) = (header("x-crm-release"), header("connection") == "close");
     let body = answer.into_body().collect().await.map_err(|error| format!("half an answer: {error}"))?;
     if !status.is_success() {
@@ -123,7 +130,8 @@ fn request(login: bool) -> Request<Full<Bytes>> {
     let builder = Request::builder().header("host", "127.0.0.1");
     let built = if login {
         let body = r#"{"email":"test@staging.com","password":"test123"}"#;
-        let builder = builder.method(Method::POST).uri("/auth/login").header("content-type", "application/json");
+        let builder =
+            builder.method(Method::POST).uri("/auth/login").header("content-type", "application/json");
         builder.body(Full::new(Bytes::from_static(body.as_bytes())))
     } else {
         builder.uri("/health").body(Full::default())

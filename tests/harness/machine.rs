@@ -55,7 +55,8 @@ impl Said {
     /// stdout as one JSON document.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(self.out.trim()).unwrap_or_else(|error| panic!("{error}\n{}\n{}", self.out, self.err))
+        serde_json::from_str(self.out.trim())
+            .unwrap_or_else(|error| panic!("{error}\n{}\n{}", self.out, self.err))
     }
 
     /// stdout as one JSON document per line.
@@ -149,7 +150,11 @@ impl Machine {
     /// crmctl in the checkout, not yet started.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_crmctl"));
-        command.args(arguments).current_dir(self.checkout()).env("CRMCTL_STATE_DIR", self.state()).stdin(Stdio::null());
+        command
+            .args(arguments)
+            .current_dir(self.checkout())
+            .env("CRMCTL_STATE_DIR", self.state())
+            .stdin(Stdio::null());
         for key in ["CRM_FAULT", "JWT_SECRET", "SMOKE_PASSWORD", "LOG_LEVEL", "CRMCTL_LOG"] {
             command.env_remove(key);
         }
@@ -200,7 +205,9 @@ fn processes_with(directory: &Path) -> Vec<u32> {
     let pids = std::fs::read_dir("/proc").unwrap().flatten();
     pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
         .filter(|pid| *pid != std::process::id())
-        .filter(|pid| names(format!("/proc/{pid}/cmdline").into()) || names(format!("/proc/{pid}/environ").into()))
+        .filter(|pid| {
+            names(format!("/proc/{pid}/cmdline").into()) || names(format!("/proc/{pid}/environ").into())
+        })
         .collect()
 }
 

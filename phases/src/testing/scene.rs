@@ -142,6 +142,7 @@ impl Scene {
             blockage: history::blockage(&records).expect("the journal makes sense"),
             built: built.and_then(|release| site.built.get(&release.id).cloned()),
             database,
+            drifted: Vec::new(),
             jobs_started: machine.answers().map(|_| site.jobs),
             perf: history::perf_verdict(&records),
         }
