@@ -129,3 +129,49 @@ fn milliseconds(duration: Duration) -> f64 {
 fn plain(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("invalid"))
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::http::StatusCode;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::settings::{Settings, Source};
+
+    async fn answer(path: &str) -> (StatusCode, String, HeaderMap) {
+        let pairs = [
+            ("POSTGRES_DSN", "postgresql://nobody@127.0.0.1:1/nothing"),
+            ("JWT_SECRET", "f3a91c5e7b2d4068e1f09c8b7a6d5e4f3c2b1a09"),
+            ("REQUEST_TIMEOUT_SECONDS", "1"),
+        ];
+        let state = AppState::new(Settings::read(Source::from_pairs(pairs)).unwrap());
+        let router: Router = Router::new()
+            .route("/panics", get(async || -> () { panic!("a secret detail") }))
+            .route("/hangs", get(async || std::future::pending::<()>().await))
+            .layer(from_fn_with_state(state, envelope));
+        let response = router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (parts.status, String::from_utf8(body.to_vec()).unwrap(), parts.headers)
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_in_shape_and_tells_nothing() {
+        let (status, body, headers) = answer("/panics").await;
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(body.contains("\"code\":\"internal\"") && !body.contains("secret"), "{body}");
+        assert!(headers.contains_key("x-crm-release") && headers.contains_key("server-timing"));
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_hangs_is_ended() {
+        let (status, body, headers) = answer("/hangs").await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(body.contains("took too long") && headers.contains_key("x-request-id"), "{body}");
+    }
+}

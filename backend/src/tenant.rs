@@ -66,7 +66,7 @@ impl Transaction {
             let opening = sqlx::raw_sql(AssertSqlSafe(statements.clone()));
             match opening.fetch_all(transaction.db()).await {
                 // A connection that died while it was idle: nothing has happened yet, take the next.
-                Err(sqlx::Error::Io(_)) if attempts > 0 => transaction.discard(),
+                Err(error) if attempts > 0 && is_lost(&error) => transaction.discard(),
                 Err(error) => return Err(error.into()),
                 Ok(rows) => return Ok((transaction, rows)),
             }
@@ -111,6 +111,16 @@ impl Drop for Transaction {
                 connection.close_on_drop();
             }
         });
+    }
+}
+
+/// Whether the connection, not the statement, is what failed.
+fn is_lost(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        // Ended by an administrator or by the server's end.
+        sqlx::Error::Database(cause) => matches!(cause.code().as_deref(), Some("57P01" | "57P02")),
+        _ => false,
     }
 }
 

@@ -95,3 +95,18 @@ async fn ready_follows_the_stages() {
     }
     assert!(!state.lifecycle().advance(Stage::Serving), "nobody comes back from draining");
 }
+
+#[tokio::test]
+async fn connections_that_died_while_idle_are_replaced_unnoticed() {
+    let app = TestApp::start().await;
+    let token = app.token(crate::harness::Person::Ceo).await;
+    for pause in [0, 700] {
+        for path in ["/auth/me", "/notifications/count"] {
+            assert_eq!(app.get_as(&token, path).await.status, StatusCode::OK);
+        }
+        app.database.cut_connections().await;
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        assert_eq!(app.get_as(&token, "/auth/me").await.status, StatusCode::OK, "after {pause} ms");
+    }
+    assert_eq!(app.get("/health").await.status, StatusCode::OK);
+}

@@ -48,18 +48,18 @@ async fn unknown_and_wrong_look_the_same() {
 #[tokio::test]
 async fn unknown_and_wrong_take_the_same_time() {
     let app = TestApp::with(&[("LOGIN_FAILURES_PER_ACCOUNT", "1000")]).await;
-    let fastest = async |email: &str| {
-        let mut best = Duration::MAX;
-        for _ in 0..5 {
+    // In turns and the fastest of each, so that a busy machine disturbs both alike.
+    let (mut wrong, mut unknown) = (Duration::MAX, Duration::MAX);
+    for _ in 0..8 {
+        for (email, best) in [("ceo@example.com", &mut wrong), ("nobody@example.com", &mut unknown)] {
             let start = Instant::now();
             attempt(&app, email, "not the password").await;
-            best = best.min(start.elapsed());
+            *best = start.elapsed().min(*best);
         }
-        best
-    };
-    let (wrong, unknown) = (fastest("ceo@example.com").await, fastest("nobody@example.com").await);
+    }
     let ratio = wrong.as_secs_f64() / unknown.as_secs_f64();
-    assert!((0.5..2.0).contains(&ratio), "wrong {wrong:?}, unknown {unknown:?}");
+    // Without the same work for both it would be far above ten.
+    assert!((0.3..3.0).contains(&ratio), "wrong {wrong:?}, unknown {unknown:?}");
 }
 
 #[tokio::test]
