@@ -88,8 +88,11 @@ impl Machine {
         let program = self.state().release(&id).join("crm-server");
         let server = std::fs::read_link(&program).unwrap();
         std::fs::remove_file(&program).unwrap();
-        std::fs::write(&program, format!("#!/bin/sh\nexec /usr/bin/env {variable} {} \"$@\"\n", server.display()))
-            .unwrap();
+        std::fs::write(
+            &program,
+            format!("#!/bin/sh\nexec /usr/bin/env {variable} {} \"$@\"\n", server.display()),
+        )
+        .unwrap();
         std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
         id
     }
