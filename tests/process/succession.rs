@@ -50,7 +50,7 @@ async fn no_request_fails_while_supervisors_come_and_go() {
         until("the supervisor is dead", || gone(supervisor));
         let release = machine.release(number);
         machine.deploy(&platform, &release, u64::from(number)).await;
-        load.meets(&release);
+        load.meets(&release, 50);
     }
     let seen = load.stop();
     assert!(seen.failures.is_empty(), "{:#?}", seen.failures);
