@@ -16,6 +16,14 @@ pub(crate) fn last_lines(path: &Path, from: u64, count: usize) -> Vec<String> {
     read_tail(path, from).map_or_else(|_| Vec::new(), |text| shown(&text, count))
 }
 
+/// Renames a log beyond `largest` bytes to `….log.1`, over what was set aside before; none is fine.
+pub(crate) fn set_aside_when_large(path: &Path, largest: u64) -> std::io::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.len() > largest => std::fs::rename(path, path.with_extension("log.1")),
+        _ => Ok(()),
+    }
+}
+
 fn read_tail(path: &Path, from: u64) -> std::io::Result<String> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();

@@ -8,7 +8,7 @@ use serde::de::Error as _;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, interval_at, timeout};
 
 use super::core::Supervisor;
 use super::protocol::{Answer, Envelope, Refusal, Request, VERSION, VersionOnly};
@@ -17,6 +17,8 @@ use super::protocol::{Answer, Envelope, Refusal, Request, VERSION, VersionOnly};
 const LONGEST_REQUEST: u64 = 1024 * 1024;
 /// How long a caller may take to say what it wants.
 const REQUEST_PATIENCE: Duration = Duration::from_secs(5);
+/// How often it looks whether it is needed.
+const IDLE_PERIOD: Duration = Duration::from_secs(10);
 
 /// Listens on the private socket; a predecessor's is removed.
 pub(super) fn bind(supervisor: &Supervisor) -> Result<UnixListener, IoError> {
@@ -32,8 +34,15 @@ pub(super) fn unbind(supervisor: &Supervisor) {
 /// Answers until the supervisor closes.
 pub(super) async fn run(supervisor: &Arc<Supervisor>, listener: UnixListener) {
     let mut callers = JoinSet::new();
+    let mut idle_check = interval_at(Instant::now() + IDLE_PERIOD, IDLE_PERIOD);
     loop {
         tokio::select! {
+            _ = idle_check.tick() => {
+                // Whoever started it was killed before it could ask for anything.
+                if let Ok(_effects) = supervisor.effects.try_lock() {
+                    supervisor.close_when_idle();
+                }
+            }
             () = supervisor.closing.notified() => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {

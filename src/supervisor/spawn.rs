@@ -98,7 +98,7 @@ fn open_descriptors() -> Result<Vec<RawFd>, IoError> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Write};
+    use std::io::Read;
     use std::os::fd::AsFd;
     use std::process::Stdio;
 
@@ -145,6 +145,5 @@ mod tests {
         let mut command = Command::new("/does/not/exist");
         let error = spawn_detached(&mut command, &[input.as_fd(), input.as_fd(), input.as_fd()]).unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
-        std::io::stderr().flush().unwrap();
     }
 }

@@ -1,7 +1,7 @@
 //! Clients that never retry: keep-alive connections with GET and POST, every failure kept. Plain blocking
 //! HTTP/1.1, so that nothing hides what the socket does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{Error as IoError, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +32,7 @@ pub(crate) struct Seen {
 /// Clients at work.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
-    met: Arc<Mutex<BTreeSet<String>>>,
+    met: Arc<Mutex<BTreeMap<String, u64>>>,
     clients: Vec<JoinHandle<Seen>>,
 }
 
@@ -49,7 +49,7 @@ impl Load {
 
     fn run(address: SocketAddr, clients: u64, period: Duration, login_every: Option<u64>) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let met = Arc::<Mutex<BTreeSet<String>>>::default();
+        let met = Arc::<Mutex<BTreeMap<String, u64>>>::default();
         let start = |index| {
             let (stop, met) = (Arc::clone(&stop), Arc::clone(&met));
             std::thread::spawn(move || client(address, index, period, login_every, &stop, &met))
@@ -58,9 +58,11 @@ impl Load {
         Self { stop, met, clients }
     }
 
-    /// Waits until `release` has answered one of the clients.
-    pub(crate) fn meets(&self, release: &ReleaseId) {
-        until("it answers a client", || self.met.lock().unwrap().contains(release.as_str()));
+    /// Waits until `release` has answered the clients `count` times more.
+    pub(crate) fn meets(&self, release: &ReleaseId, count: u64) {
+        let met = || self.met.lock().unwrap().get(release.as_str()).copied().unwrap_or_default();
+        let before = met();
+        until("it answers the clients", || met() >= before + count);
     }
 
     /// Ends the load.
@@ -84,7 +86,7 @@ fn client(
     period: Duration,
     login_every: Option<u64>,
     stop: &AtomicBool,
-    met: &Mutex<BTreeSet<String>>,
+    met: &Mutex<BTreeMap<String, u64>>,
 ) -> Seen {
     let mut seen = Seen::default();
     let mut open: Option<TcpStream> = None;
@@ -96,7 +98,7 @@ fn client(
         let reused = open.is_some();
         match one(address, &mut open, &request) {
             Ok(answer) if answer.status == 200 => {
-                met.lock().unwrap().insert(answer.release.clone());
+                *met.lock().unwrap().entry(answer.release.clone()).or_default() += 1;
                 *seen.releases.entry(answer.release).or_default() += 1;
             }
             Ok(answer) => seen.failures.push(format!("{} from {}", answer.status, answer.release)),

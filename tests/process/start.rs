@@ -13,7 +13,7 @@ async fn started_release_is_a_candidate_without_traffic_until_the_shift() {
     let machine = Machine::new();
     let platform = machine.platform(&[]);
     let release = machine.release(1);
-    assert_eq!(platform.state().await.unwrap().present, [release.clone()]);
+    assert_eq!(platform.state().await.unwrap().present, std::slice::from_ref(&release));
     assert!(!machine.state().supervisor().join("state.json").exists(), "looking started something");
 
     let context = machine.context(1);

@@ -50,7 +50,7 @@ async fn no_request_fails_while_supervisors_come_and_go() {
         until("the supervisor is dead", || gone(supervisor));
         let release = machine.release(number);
         machine.deploy(&platform, &release, u64::from(number)).await;
-        load.meets(&release);
+        load.meets(&release, 50);
     }
     let seen = load.stop();
     assert!(seen.failures.is_empty(), "{:#?}", seen.failures);
@@ -163,4 +163,18 @@ async fn another_address_is_refused_while_a_release_lives() {
     assert!(failure.message.contains(&machine.address.to_string()), "{}", failure.message);
     assert_eq!(machine.answering().as_deref(), Some(release.as_str()));
     platform.down(2).await.unwrap();
+}
+
+#[tokio::test]
+async fn supervisor_that_nobody_asks_for_anything_gives_the_port_back() {
+    let machine = Machine::new();
+    // As when crmctl is killed between starting it and asking.
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_crmctl"))
+        .args(["supervise", "local", "--address", &machine.address.to_string(), "--state-root"])
+        .arg(machine.state().root())
+        .spawn()
+        .unwrap();
+    until("it listens", || std::net::TcpStream::connect(machine.address).is_ok());
+    until("it ends", || child.try_wait().unwrap().is_some_and(|status| status.success()));
+    assert!(std::net::TcpStream::connect(machine.address).is_err());
 }

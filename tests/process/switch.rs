@@ -27,13 +27,14 @@ async fn three_switches_and_three_ways_back_fail_no_request() {
         let begun = Instant::now();
         done(platform.shift(&pair[1], &context).await);
         decisions.push(begun.elapsed());
-        load.meets(&pair[1]);
+        load.meets(&pair[1], 100);
     }
     for (token, pair) in (10..).zip(releases.windows(2).rev()) {
         let begun = Instant::now();
         done(platform.restore(Some(&pair[0]), &pair[1], &machine.context(token)).await);
         decisions.push(begun.elapsed());
         assert_eq!(machine.answering().as_deref(), Some(pair[0].as_str()));
+        load.meets(&pair[0], 100);
     }
     let seen = load.stop();
     assert!(seen.failures.is_empty(), "{} failed: {:#?}", seen.failures.len(), seen.failures);

@@ -227,9 +227,7 @@ impl<'a> Supervised<'a> {
 
     fn spawn(&self) -> Result<Child, std::io::Error> {
         let path = self.log();
-        if std::fs::metadata(&path).is_ok_and(|found| found.len() > LARGEST_LOG) {
-            std::fs::rename(&path, path.with_extension("log.1"))?;
-        }
+        logs::set_aside_when_large(&path, LARGEST_LOG)?;
         let log = File::options().append(true).create(true).mode(0o600).open(&path)?;
         let how = &self.options.supervisor;
         let options = SuperviseOptions {

@@ -15,6 +15,7 @@ use tokio::time::sleep;
 
 use crate::state_directory::StateDirectory;
 use crate::supervisor::core::Supervisor;
+use crate::supervisor::logs::set_aside_when_large;
 
 /// How often the files are read on.
 const PERIOD: Duration = Duration::from_millis(200);
@@ -74,7 +75,7 @@ impl Collector {
             Some(lines) => lines,
             None => return Ok(()),
         };
-        set_aside_when_large(&self.combined)?;
+        set_aside_when_large(&self.combined, LARGEST)?;
         let mut combined = open_to_append(&self.combined)?;
         combined.write_all(&prefixed(release, &lines.text))?;
         let read_to = if lines.end > LARGEST { cut(&path, lines.end)? } else { lines.end };
@@ -124,13 +125,6 @@ fn prefixed(release: &str, text: &[u8]) -> Vec<u8> {
 
 fn open_to_append(path: &Path) -> Result<File, IoError> {
     File::options().append(true).create(true).mode(0o600).open(path)
-}
-
-fn set_aside_when_large(path: &Path) -> Result<(), IoError> {
-    match std::fs::metadata(path) {
-        Ok(found) if found.len() > LARGEST => std::fs::rename(path, path.with_extension("log.1")),
-        _ => Ok(()),
-    }
 }
 
 /// Copies the log aside and empties it, unless it has grown beyond `end` since: then the next round tries.

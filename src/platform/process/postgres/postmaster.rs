@@ -21,6 +21,8 @@ use crate::supervisor::spawn::spawn_detached;
 
 /// Longest start: a crash may have left much to recover.
 const START_DEADLINE: Duration = Duration::from_secs(60);
+/// A log beyond this many bytes is set aside at the next start.
+const LARGEST_LOG: u64 = 10 * 1024 * 1024;
 /// Enough for two releases side by side, small in memory, no second guess by the planner's compiler.
 const SETTINGS: [&str; 8] = [
     "listen_addresses=",
@@ -61,7 +63,8 @@ impl Postmaster {
         sockets: &Path,
         log: &Path,
     ) -> Result<Self, PostgresError> {
-        let open = File::options().append(true).create(true).mode(0o600).open(log);
+        let open = logs::set_aside_when_large(log, LARGEST_LOG)
+            .and_then(|()| File::options().append(true).create(true).mode(0o600).open(log));
         let cannot_write = |source| PostgresError::Io { path: log.to_owned(), what: "write", source };
         let output = open.map_err(cannot_write)?;
         let program = binaries.program("postgres");
