@@ -1,4 +1,4 @@
-.PHONY: deploy test lint bench
+.PHONY: deploy test lint bench artifacts
 
 # Builds crmctl and brings the CRM up on http://127.0.0.1:8000.
 deploy:
@@ -9,6 +9,14 @@ deploy:
 # Installs what the tests need, starts private servers and runs everything.
 test: lint
 	scripts/with-services scripts/test
+
+# Figures beside their limits; takes a release build.
+bench:
+	benches/spine
+
+# The servers that end-to-end tests deploy, the breakable one included (CRM_FAULT).
+artifacts:
+	scripts/build-artifacts
 
 lint:
 	cargo fmt --all --check

@@ -88,12 +88,9 @@ fn a_taken_port_is_refused_and_its_holder_named() {
 fn missing_server_programs_name_the_package() {
     let machine = Machine::new();
     let directory = tempfile::tempdir().unwrap();
-    for program in ["git"] {
-        let found =
-            ["/usr/local/bin", "/usr/bin", "/bin"].iter().map(|d| std::path::Path::new(d).join(program));
-        let found = found.into_iter().find(|file| file.exists()).unwrap();
-        std::os::unix::fs::symlink(found, directory.path().join(program)).unwrap();
-    }
+    let places = ["/usr/local/bin/git", "/usr/bin/git", "/bin/git"];
+    let git = places.iter().find(|file| std::path::Path::new(file).exists()).unwrap();
+    std::os::unix::fs::symlink(git, directory.path().join("git")).unwrap();
     let mut command = machine.command(&["preflight", "local"]);
     command.env("PATH", directory.path()).env("CRMCTL_POSTGRES_BIN", directory.path());
     let said: crate::harness::machine::Said = command.output().unwrap().into();

@@ -1,5 +1,7 @@
 //! End to end: one binary, one file per story. Every story deploys the real server with the real crmctl.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod harness;
 
 mod bad_input;
