@@ -4,6 +4,7 @@
 pub mod database;
 pub mod release_environment;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use phases::engine::history;
@@ -122,9 +123,7 @@ impl Site {
                 None => refused,
             }
         })?;
-        if let Some(port) =
-            port.or_else(|| ProcessPlatform::listening_on(&state).map(|address| address.port()))
-        {
+        if let Some(port) = chosen_port(name, port, ProcessPlatform::listening_on(&state))? {
             environment.answer_on(port)?;
         }
         let source = match (needs, &place.checkout) {
@@ -222,6 +221,17 @@ impl Site {
     /// The journal cannot be read.
     pub async fn known_releases(&self) -> Result<Vec<KnownRelease>, LedgerError> {
         Ok(history::known_releases(&self.ledger.records().await?))
+    }
+}
+
+/// The port asked for; without one, the port that the environment listens on already.
+fn chosen_port(name: &str, asked: Option<u16>, listening: Option<SocketAddr>) -> Result<Option<u16>, Error> {
+    match (asked, listening.map(|address| address.port())) {
+        (Some(asked), Some(now)) if asked != now => {
+            Err(Error::refused(format!("`{name}` listens on port {now} already, not on {asked}"))
+                .hint(format!("run `crmctl down {name}` first, then again with `--port {asked}`")))
+        }
+        (asked, now) => Ok(asked.or(now)),
     }
 }
 

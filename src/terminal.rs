@@ -127,7 +127,7 @@ impl Terminal {
     /// A moving line for what is going on; nothing without a terminal.
     pub fn spinner(&self, prefix: &str) -> Option<ProgressBar> {
         let bar = self.bars.as_ref()?.add(ProgressBar::new_spinner());
-        let style = ProgressStyle::with_template("{spinner} {prefix} {wide_msg}")
+        let style = ProgressStyle::with_template("{spinner} {prefix:10} {wide_msg}")
             .expect("the template is a constant of known keys");
         bar.set_style(style);
         bar.set_prefix(prefix.to_owned());
@@ -141,6 +141,16 @@ impl Terminal {
             None => write(),
         }
     }
+}
+
+/// Turns a moving line into a bar: so much done of so much known.
+pub fn as_bar(bar: &ProgressBar, done: u64, total: u64) {
+    if bar.length() != Some(total) {
+        let style = ProgressStyle::with_template("{spinner} {prefix:10} {bar:20} {wide_msg}");
+        bar.set_style(style.expect("the template is a constant of known keys"));
+        bar.set_length(total);
+    }
+    bar.set_position(done.min(total));
 }
 
 /// Seconds for people: `0.3 s`, `12 s`, `2 min 05 s`.

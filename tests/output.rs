@@ -79,6 +79,36 @@ fn phases_run_alone_and_in_part() {
 }
 
 #[test]
+fn a_port_is_chosen_once_and_kept_until_the_environment_is_down() {
+    let machine = Machine::new();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let skip = ["--skip", "perf", "--reason", "not this story"];
+    let deploy = [&["deploy", "local", "--port", &free][..], &skip].concat();
+    machine.crmctl(&deploy).exits(0).says(&[&format!("address: http://127.0.0.1:{free}")]);
+    machine.crmctl(&["smoke", "local"]).exits(0);
+    let other = machine.port.to_string();
+    machine.crmctl(&["deploy", "local", "--port", &other]).exits(10).says(&["already", "crmctl down local"]);
+    machine.crmctl(&["smoke", "local"]).exits(0);
+}
+
+#[test]
+fn a_person_can_block_a_release_and_free_it_again() {
+    let machine = Machine::new();
+    let skip = ["deploy", "local", "--skip", "perf", "--reason", "not this story"];
+    machine.crmctl(&skip).exits(0);
+    let first = machine.serving();
+    machine.commit("change");
+    machine.crmctl(&skip).exits(0);
+    machine.crmctl(&["release", "block", "local", &first, "--reason", "leaks"]).exits(0);
+    machine.crmctl(&["rollback", "local"]).exits(10).says(&["there is no release to go back to"]);
+    machine.crmctl(&["release", "unblock", "local", &first]).exits(0);
+    machine.crmctl(&["release", "block", "local", "0123456789ab.01234567", "--reason", "x"]).exits(10);
+    machine.crmctl(&["resolve", "local", "--reason", "looked"]).exits(10).says(&["is not stuck"]);
+    machine.crmctl(&["rollback", "local", "--to", &first]).exits(0);
+    assert_eq!(machine.serving(), first);
+}
+
+#[test]
 fn help_works_anywhere_and_names_the_exit_codes() {
     let output = Command::new(env!("CARGO_BIN_EXE_crmctl")).arg("--help").current_dir("/").output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);

@@ -11,7 +11,7 @@ use phases::plan::{Intent, Phase, Plan};
 
 use super::json::{self, EventLine};
 use super::table;
-use crate::terminal::{Terminal, Verbosity, seconds};
+use crate::terminal::{self, Terminal, Verbosity, seconds};
 
 /// Tells a run to whoever watches.
 pub struct Live<'t> {
@@ -76,12 +76,12 @@ impl<'t> Live<'t> {
             Event::PhaseStarted { phase } => {
                 state.phase = Some(*phase);
                 state.summaries.clear();
-                state.bar = self.terminal.spinner(&format!("{phase:<9}"));
+                state.bar = self.terminal.spinner(phase.as_str());
             }
             Event::StepStarted { title, .. } => state.message(title),
             Event::StepProgress { message, done, total, .. } => match (message, done, total) {
                 (Some(message), ..) => state.message(message),
-                (None, Some(done), Some(total)) => state.message(&format!("{done} of {total}")),
+                (None, Some(done), Some(total)) => state.count(*done, *total),
                 _ => {}
             },
             Event::CheckFinished { check } => {
@@ -188,6 +188,12 @@ impl<'t> Live<'t> {
 }
 
 impl State {
+    fn count(&self, done: u64, total: u64) {
+        if let Some(bar) = &self.bar {
+            terminal::as_bar(bar, done, total);
+        }
+    }
+
     fn message(&self, text: &str) {
         if let Some(bar) = &self.bar {
             bar.set_message(text.to_owned());
