@@ -1,4 +1,6 @@
 //! The command line exactly as typed. No IO, no environment: meaning is made in `commands`.
+//!
+//! Length: one type per verb and nothing else.
 
 use std::path::PathBuf;
 

@@ -1,6 +1,7 @@
 //! An environment as its files describe it. Reading happens in `load`; everything else is data.
 
 pub mod document;
+mod file;
 pub mod generated;
 pub mod keys;
 pub mod load;

@@ -5,7 +5,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use crmctl::release_directory::ReleaseFile;
-use crmctl::report::json::{EventLine, History, MigrateStatus, Status};
+use crmctl::report::document::{History, MigrateStatus, Status};
+use crmctl::report::json::EventLine;
 use serde_json::Value;
 
 use crate::harness::machine::Machine;

@@ -6,7 +6,7 @@ use phases::engine::ledger::Ledger;
 use super::{Context, run, status};
 use crate::cli::HistoryArgs;
 use crate::error::{Error, Exit};
-use crate::report::json::History;
+use crate::report::document::History;
 use crate::site::Needs;
 
 /// Prints it.

@@ -8,7 +8,8 @@ use phases::release::{ReleaseId, ReleaseState};
 use super::{Context, run};
 use crate::error::{Error, Exit};
 use crate::release_directory;
-use crate::report::json::{LastRunView, LeaseView, ReleaseView, ServingView, Status, word};
+use crate::report::document::{LastRunView, LeaseView, ServingView, Status};
+use crate::report::json::{ReleaseView, word};
 use crate::site::{Needs, Site};
 
 /// Prints it.

@@ -98,11 +98,6 @@ impl<'t> Document<'t> {
         self.take(table, name)
     }
 
-    /// Whether the table `[name]` is there.
-    pub fn has(&self, name: &str) -> bool {
-        self.root.iter().any(|(key, _)| key.get_ref() == name)
-    }
-
     /// Whatever table nobody took is a mistake.
     pub fn finish(mut self, known: &[&str]) -> Vec<Mistake> {
         let left: Vec<_> =

@@ -1,4 +1,6 @@
 //! How runs end: ending, exit code, what is decided about the release and what is told.
+//!
+//! Length: one situation per ending.
 
 use phases::engine::cancel::Never;
 use phases::engine::event::{Ending, Event, PhaseStatus, StepStatus};

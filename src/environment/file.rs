@@ -1,0 +1,104 @@
+//! One environment file as its tables: parsed strictly, then judged for values that make no sense. Every mistake
+//! is collected with its line.
+
+use std::path::Path;
+
+use super::document::{Document, Mistake};
+use super::tables::{self, Backend, Build, Contacts, Database, Owners, Perf, PlatformName, Smoke, Top};
+
+/// The tables of one file, parsed.
+pub(super) struct Tables {
+    pub(super) top: Top,
+    pub(super) backend: Backend,
+    pub(super) build: Build,
+    pub(super) database: Database,
+    pub(super) smoke: Smoke,
+    pub(super) perf: Perf,
+    pub(super) owners: Owners,
+    pub(super) contacts: Contacts,
+}
+
+impl Tables {
+    pub(super) fn parse(file: &Path, text: &str) -> Result<Self, Vec<Mistake>> {
+        let mut document = Document::parse(file, text).map_err(|mistake| vec![mistake])?;
+        let top = document.top();
+        let backend = document.table("backend");
+        let build = document.table("build");
+        let database = document.table("database");
+        let smoke = document.table("smoke");
+        let perf = document.table("perf");
+        let owners = document.table("owners");
+        let contacts = document.table("contacts");
+        let mut mistakes = document.finish(&tables::NAMES);
+        let all = (|| {
+            Some(Self {
+                top: top?,
+                backend: backend?,
+                build: build?,
+                database: database?,
+                smoke: smoke?,
+                perf: perf?,
+                owners: owners?,
+                contacts: contacts?,
+            })
+        })();
+        match all {
+            Some(tables) => {
+                mistakes.extend(tables.senseless(file, text));
+                mistakes.sort();
+                if mistakes.is_empty() { Ok(tables) } else { Err(mistakes) }
+            }
+            None => Err(mistakes),
+        }
+    }
+
+    /// Values that are well formed and make no sense.
+    fn senseless(&self, file: &Path, text: &str) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
+        let mut check = |right: bool, key: &str, message: String| {
+            if !right {
+                mistakes.push(Mistake { file: file.to_owned(), line: line_of_key(text, key), message });
+            }
+        };
+        let top = &self.top;
+        check(
+            top.schema == 1,
+            "schema",
+            format!("`schema = {}` is not known; this crmctl reads 1", top.schema),
+        );
+        check((1..=50).contains(&top.retention), "retention", "`retention` must be 1 to 50".to_owned());
+        check(top.drain_seconds <= 300, "drain_seconds", "`drain_seconds` must be 0 to 300".to_owned());
+        let url = url::Url::parse(&self.backend.url);
+        let web = url.as_ref().is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        check(web, "url", format!("`url = \"{}\"` is no http or https address", self.backend.url));
+        let one_source = self.build.profile.is_some() != self.build.artifact.is_some();
+        check(one_source, "build", "`[build]` wants either `profile` or `artifact`".to_owned());
+        let profile = self.build.profile.as_deref().is_none_or(|name| matches!(name, "release" | "dev"));
+        check(profile, "profile", "`profile` must be `release` or `dev`".to_owned());
+        let dsn = self.database.dsn_key.is_some() && self.database.migrator_dsn_key.is_some();
+        check(
+            self.database.embedded != dsn,
+            "database",
+            "`[database]` wants either `embedded = true` or both `dsn_key` and `migrator_dsn_key`".to_owned(),
+        );
+        check((1..=100_000).contains(&self.perf.rate), "rate", "`rate` must be 1 to 100000".to_owned());
+        let seconds = self.perf.duration_seconds;
+        check(
+            (1..=3600).contains(&seconds),
+            "duration_seconds",
+            "`duration_seconds` must be 1 to 3600".to_owned(),
+        );
+        let embedded_elsewhere = self.database.embedded && top.platform == PlatformName::Swarm;
+        check(!embedded_elsewhere, "embedded", "`embedded = true` needs `platform = \"process\"`".to_owned());
+        mistakes
+    }
+}
+
+fn line_of_key(text: &str, key: &str) -> usize {
+    let starts = |line: &str| {
+        let line = line.trim_start();
+        line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='))
+            || line.starts_with(&format!("[{key}]"))
+    };
+    text.lines().position(starts).map_or(0, |index| index + 1)
+}
