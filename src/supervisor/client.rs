@@ -44,9 +44,7 @@ pub(crate) async fn call(socket: &Path, request: &Request, patience: Duration) -
 async fn ask(socket: &Path, request: &Request) -> Result<Answer, CallError> {
     let mut stream = match UnixStream::connect(socket).await {
         Ok(stream) => stream,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
-            return Err(CallError::Absent);
-        }
+        Err(error) if is_absence(&error) => return Err(CallError::Absent),
         Err(error) => return Err(CallError::Io(error)),
     };
     let mut text = serde_json::to_vec(&Envelope { v: VERSION, body: request }).expect("plain data");
@@ -58,6 +56,11 @@ async fn ask(socket: &Path, request: &Request) -> Result<Answer, CallError> {
         return Err(CallError::Lost);
     }
     understand(&line)
+}
+
+/// Nobody is there: no socket, nobody listening any more, or (a reset) one who dies at this moment.
+fn is_absence(error: &IoError) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset)
 }
 
 fn understand(line: &str) -> Result<Answer, CallError> {
