@@ -59,7 +59,8 @@ fn welcome(site: &Site) -> Vec<String> {
     let name = &site.environment.facts.name;
     let mut lines = vec![format!("address: {}", site.environment.facts.public_url)];
     if site.environment.database.embedded && site.environment.secrets.get("SMOKE_PASSWORD").is_none() {
-        lines.push("accounts: test@staging.com (CEO), vendedor@staging.com, otro@staging.com, ceo2@staging.com (tenant 2); password test123".to_owned());
+        lines.push("accounts: test@staging.com (CEO), vendedor@staging.com, otro@staging.com".to_owned());
+        lines.push("          ceo2@staging.com (CEO of tenant 2); password of all: test123".to_owned());
     }
     let verbs = [Phase::Smoke.as_str(), Phase::Perf.as_str(), "status", "logs"]
         .map(|verb| format!("crmctl {verb} {name}"));
