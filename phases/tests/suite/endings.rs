@@ -33,7 +33,7 @@ async fn deploy_that_goes_through_makes_its_release_good() {
     let scene = Scene::default();
     let report = deploy(&scene, 1).await;
     assert_eq!(ending(&report), (Ending::Deployed, 0));
-    assert_eq!(report.next.as_deref(), Some("crmctl rollback local"));
+    assert_eq!(report.next.as_deref(), Some("crmctl status local"));
     let known = history::known_releases(&scene.records());
     assert_eq!(
         (known[0].state, known[0].digest.as_str()),
