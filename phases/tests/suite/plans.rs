@@ -86,11 +86,11 @@ async fn perf_measures_again_when_asked_by_name_or_otherwise() {
 }
 
 #[tokio::test]
-async fn retiring_keeps_the_good_ones_counting_the_new_one() {
-    let scene = Scene::grown(4).await;
-    let plan = scene.plan(&Request::deploy(), Some(&Scene::release(5))).unwrap();
-    assert_eq!(kept(&plan, "deploy.retire"), ids(&[5, 4, 3]));
-    assert_eq!(kept(&plan, "rollback.retire"), ids(&[5, 4, 3, 2]));
+async fn retiring_keeps_the_new_one_and_three_to_go_back_to() {
+    let scene = Scene::grown(5).await;
+    let plan = scene.plan(&Request::deploy(), Some(&Scene::release(6))).unwrap();
+    assert_eq!(kept(&plan, "deploy.retire"), ids(&[6, 5, 4, 3]));
+    assert_eq!(kept(&plan, "rollback.retire"), ids(&[6, 5, 4, 3, 2]));
 }
 
 #[tokio::test]
