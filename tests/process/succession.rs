@@ -104,9 +104,11 @@ async fn release_that_died_with_its_supervisor_is_started_again_by_the_next_effe
     let release = machine.release(1);
     machine.deploy(&platform, &release, 1).await;
     // As when the power fails.
-    kill(machine.supervisor_pid());
-    kill(machine.instance_pid(&release, "serving"));
-    until("nothing answers", || machine.answering().is_none());
+    let (supervisor, served_by) = (machine.supervisor_pid(), machine.instance_pid(&release, "serving"));
+    kill(supervisor);
+    kill(served_by);
+    until("both are dead", || gone(supervisor) && gone(served_by));
+    assert_eq!(machine.answering(), None);
     let state = platform.state().await.unwrap();
     assert_eq!(state.serving, Some(release.clone()));
     assert!(state.instances.is_empty());
