@@ -54,9 +54,9 @@ pub(crate) fn maybe_exit() {
     }
 }
 
-/// False when this release is never ready.
+/// False when this release is never ready, or exits before it could be: one that crashes later is another fault.
 pub(crate) fn may_be_ready() -> bool {
-    fault() != Some(Fault::NeverReady)
+    !matches!(fault(), Some(Fault::NeverReady | Fault::Exit))
 }
 
 /// The broken answer to a request of the application, when there is one. Health stays well: what an
