@@ -205,7 +205,7 @@ async fn provisioning_twice_changes_nothing_and_mends_passwords() {
         database: postgres.database_name(),
         roles,
         superuser: password(),
-        migrator: SecretString::from("m'1"),
+        migrator: SecretString::from("migrator-canary'1"),
         app: SecretString::from("a\\1"),
     };
     assert!(!postgres.is_provisioned(&wanted).await.unwrap());
@@ -215,7 +215,7 @@ async fn provisioning_twice_changes_nothing_and_mends_passwords() {
     assert!(postgres.is_provisioned(&wanted).await.unwrap());
     postgres.provision(&wanted).await.unwrap();
 
-    wanted.app = SecretString::from("a2");
+    wanted.app = SecretString::from("second-app-canary");
     assert!(!postgres.is_provisioned(&wanted).await.unwrap());
     postgres.provision(&wanted).await.unwrap();
     let dsn = postgres.dsn(MIGRATOR, &wanted.migrator, &wanted.database).unwrap();
@@ -227,7 +227,10 @@ async fn provisioning_twice_changes_nothing_and_mends_passwords() {
     assert!(sqlx::query("CREATE TABLE u (id int)").execute(&mut connection).await.is_err());
     connection.close().await.unwrap();
     let log = std::fs::read_to_string(machine.state().logs().join("postgres.log")).unwrap();
-    assert!(!log.contains("a2") && !log.contains("m'1"), "a password is in the log");
+    assert!(
+        !log.contains("second-app-canary") && !log.contains("migrator-canary"),
+        "a password is in the log"
+    );
     postgres.stop().await.unwrap();
 }
 
