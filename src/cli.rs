@@ -25,7 +25,7 @@ pub struct Global {
     /// Text for people, or one JSON document or event per line
     #[arg(long, value_enum, default_value = "text", global = true)]
     pub output: Output,
-    /// Write the run's report into this folder as well
+    /// Write the run's report (`run.json`) into this folder as well
     #[arg(long, value_name = "DIR", global = true)]
     pub report: Option<PathBuf>,
     /// Configuration directory (default: `config` at the top of the checkout)

@@ -69,7 +69,10 @@ fn phases_run_alone_and_in_part() {
     machine.crmctl(&["build", "local"]).exits(0);
     machine.crmctl(&["migrate", "local"]).exits(0);
     machine.crmctl(&["deploy", "local", "--only", "deploy"]).exits(0);
-    machine.crmctl(&["smoke", "local"]).exits(0);
+    machine.crmctl(&["smoke", "local", "--report", "reports/one"]).exits(0);
+    let report = std::fs::read_to_string(machine.checkout().join("reports/one/run.json")).unwrap();
+    assert!(report.contains("\"ending\": \"done\""), "{report}");
+    machine.crmctl(&["smoke", "local", "--report", "/proc/nowhere"]).exits(0).says(&["cannot be written"]);
     machine.crmctl(&["perf", "local"]).exits(0).says(&["perf/api_p95_ms", "perf/database_p95_ms"]);
     machine.crmctl(&["deploy", "local", "--from", "smoke"]).exits(0);
     let events =

@@ -182,8 +182,10 @@ impl<'c> Run<'c> {
         let terminal = &self.context.terminal;
         match outcome {
             Ok((site, report)) => {
+                let mut finished = json::run_finished(&report);
+                finished.report = self.write_report(&finished);
                 if terminal.json {
-                    self.live.tell_machine(EventBody::RunFinished(Box::new(json::run_finished(&report))));
+                    self.live.tell_machine(EventBody::RunFinished(Box::new(finished)));
                 }
                 for line in summary::lines(&site, &report, terminal.paint) {
                     if terminal.json { terminal.talk(&line) } else { terminal.data(&line) }
@@ -196,6 +198,24 @@ impl<'c> Run<'c> {
                     self.live.tell_machine(EventBody::RunFinished(Box::new(body)));
                 }
                 Err(error)
+            }
+        }
+    }
+}
+
+impl Run<'_> {
+    /// Writes `run.json` into the folder of `--report`. A report that cannot be written fails no run.
+    fn write_report(&self, finished: &json::RunFinished) -> Option<String> {
+        let folder = self.context.global.report.as_ref()?;
+        let file = folder.join("run.json");
+        let text = serde_json::to_string_pretty(finished).expect("a report is plain data with text keys");
+        match std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&file, text)) {
+            Ok(()) => Some(folder.display().to_string()),
+            Err(error) => {
+                self.context
+                    .terminal
+                    .talk(&format!("the report cannot be written: `{}`: {error}", file.display()));
+                None
             }
         }
     }
