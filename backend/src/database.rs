@@ -7,6 +7,7 @@ mod statistics;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
 
@@ -21,6 +22,12 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 const TRUSTED_IDLE: Duration = Duration::from_millis(500);
 /// An idle connection older than this is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+/// Connections opened before the first request, when the pool may have as many.
+const WARM_CONNECTIONS: u32 = 10;
+/// How long the first of them may take: a database that is away keeps no release from starting.
+const FIRST_CONNECTION: Duration = Duration::from_millis(500);
+/// How long the others may take.
+const OTHER_CONNECTIONS: Duration = Duration::from_secs(2);
 /// A transaction that does nothing for this long is ended by the server.
 const IDLE_IN_TRANSACTION: &str = "30s";
 
@@ -70,6 +77,23 @@ impl Database {
             })
             .connect_lazy_with(options);
         Self { pool, statistics: Arc::default() }
+    }
+
+    /// Opens the connections that the first requests will want. A release takes over a full load at once; with a
+    /// cold pool its first requests would all wait for a connection of their own. Gives up in bounded time.
+    pub(crate) async fn warm(&self) {
+        let wanted = self.pool.options().get_max_connections().min(WARM_CONNECTIONS);
+        let opened = async {
+            let first = tokio::time::timeout(FIRST_CONNECTION, self.pool.acquire()).await.ok()?.ok()?;
+            let others = (1..wanted).map(|_| self.pool.acquire());
+            let others = tokio::time::timeout(OTHER_CONNECTIONS, join_all(others)).await.ok()?;
+            drop(first);
+            Some(1 + others.iter().filter(|other| other.is_ok()).count())
+        };
+        match opened.await {
+            Some(connections) => tracing::info!(connections, "connected to the database"),
+            None => tracing::warn!("starting without its database: it does not answer yet"),
+        }
     }
 
     /// Something to run one statement on, timed. Sees no tenant: row-level security hides every row

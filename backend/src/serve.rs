@@ -86,9 +86,7 @@ impl Server {
         let (public, private) = (Scope::closing_politely(), Scope::quiet());
         let over = CancellationToken::new();
         let mut tasks = Vec::new();
-        // Before anybody can ask for it.
         let first = if sockets.control.is_some() { Stage::Standby } else { Stage::Serving };
-        state.lifecycle().advance(first);
         if let Some(listener) = sockets.private {
             let listener = usable("private", tokio::net::UnixListener::from_std(listener))?;
             let accepting = accept::private(listener, shared.clone(), private.clone());
@@ -100,9 +98,9 @@ impl Server {
             let control = control::Control::new(state.clone(), handed);
             tasks.push(tokio::spawn(until(over.clone(), control.listen(listener))));
         }
+        tasks.push(tokio::spawn(until(over.clone(), begin(state.clone(), first))));
         let accepting = Self::accept(&state, sockets.public, shared, public.clone())?;
         let jobs = Self::jobs(&state);
-        tracing::info!(stage = first.name(), release = state.settings().release, "started");
         Ok(Self { state, public, private, tasks, accepting, jobs, over })
     }
 
@@ -154,6 +152,13 @@ impl Server {
         let _ = tokio::time::timeout(FAREWELL, self.state.database().pool().close()).await;
         tracing::info!("drained");
     }
+}
+
+/// The first stage in which requests are welcome, once there are connections for them.
+async fn begin(state: AppState, first: Stage) {
+    state.database().warm().await;
+    state.lifecycle().advance(first);
+    tracing::info!(stage = state.lifecycle().stage().name(), release = state.settings().release, "started");
 }
 
 fn usable<T>(name: &'static str, socket: std::io::Result<T>) -> Result<T, ServeError> {

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 use crate::policy::{Policy, Routes};
 
 /// Longest wait for a server that may hang; the questions are asked side by side.
-pub(super) const LIMIT: Duration = Duration::from_millis(1_500);
+pub(super) const LIMIT: Duration = Duration::from_secs(1);
 
 /// Routes of this resource.
 pub(super) fn routes() -> Routes {

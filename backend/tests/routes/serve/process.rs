@@ -75,7 +75,7 @@ impl Stage {
         command.arg("serve").env("LISTEN_FDS", "3").env("LISTEN_FDNAMES", "public:private:control");
         hand_over(&mut command, &[public.as_fd(), listeners[0].as_fd(), listeners[1].as_fd()]);
         let release = self.spawn(name, command, private, control);
-        release.command("status");
+        until("it has begun", || (release.command("status")["state"] != "starting").then_some(()));
         release
     }
 

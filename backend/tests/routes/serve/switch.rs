@@ -141,3 +141,16 @@ async fn switches_under_load_fail_no_request() {
     let releases: Vec<&str> = answers.keys().map(String::as_str).collect();
     assert_eq!(releases, ["r0", "r1", "r2", "r3", "r4"], "{answers:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_standby_a_release_has_its_connections_already() {
+    let app = TestApp::start().await;
+    let held = async || {
+        let held = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'crm_app' AND datname = current_database()";
+        sqlx::query_scalar::<_, i64>(held).fetch_one(&app.database.migrator).await.unwrap()
+    };
+    let before = held().await;
+    let stage = Stage::new(Some(&app.database));
+    let release = stage.release("r0", 1);
+    assert_eq!(held().await - before, 10, "{}", release.log());
+}
