@@ -20,9 +20,18 @@ pub fn plan(environment: &Environment, release: &Release, observed: &Observed) -
     PlannedPhase { phase, intent: Intent::Unchanged { because }, steps: Vec::new() }
 }
 
-/// What serves now and would serve again; a release does not go back to itself.
+/// What serves now and would serve again. A release does not go back to itself: when it is the one that should
+/// serve, the one before it comes back, if it is good and still there.
 pub(crate) fn previous(id: &ReleaseId, observed: &Observed) -> Option<ReleaseId> {
-    observed.platform.serving.clone().filter(|serving| serving != id)
+    let platform = &observed.platform;
+    let is_good = |id: &ReleaseId| observed.known(id).is_some_and(|known| known.state == ReleaseState::Good);
+    match &platform.serving {
+        Some(serving) if serving == id => platform
+            .previous
+            .clone()
+            .filter(|before| before != id && is_good(before) && observed.is_present(before)),
+        serving => serving.clone(),
+    }
 }
 
 /// Good releases that stay on the platform, newest first: the trail, then whatever else was good. What has

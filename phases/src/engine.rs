@@ -14,3 +14,4 @@ pub mod report;
 pub mod resume;
 pub mod run;
 pub mod step;
+mod step_state;

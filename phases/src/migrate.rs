@@ -6,16 +6,23 @@ use crate::observed::{DatabaseState, Observed};
 use crate::plan::{Intent, Phase, PlannedPhase};
 use crate::release::{Release, ReleaseId};
 
+/// Runs the suite on what serves before its schema changes.
+pub(crate) const BASELINE: &str = "migrate.baseline";
+/// Runs it again afterwards.
+pub(crate) const SMOKE: &str = "migrate.smoke";
+
 /// Plans the phase: unchanged when nothing is pending and the seed is in.
 pub fn plan(environment: &Environment, release: &Release, observed: &Observed) -> PlannedPhase {
     let pending = pending(release, &observed.database);
     let mut steps = Vec::new();
     if environment.embedded_database && needs_server(&pending, observed) {
-        steps.push(ensure_database());
+        steps.push(ensure_database("migrate.database"));
     }
     if !pending.is_empty() || !observed.drifted.is_empty() {
+        let serving = observed.alive();
+        steps.extend(serving.map(|serving| baseline(environment, serving)));
         steps.push(apply(release, &pending, &observed.database));
-        steps.extend(observed.alive().map(|serving| smoke(environment, serving)));
+        steps.extend(serving.map(|serving| smoke(environment, serving)));
     }
     if environment.embedded_database && !is_seeded(&observed.database) {
         steps.push(seed(release));
@@ -45,9 +52,10 @@ fn settled(release: &Release) -> String {
     format!("schema {} is there, nothing is pending", release.needs_schema)
 }
 
-fn ensure_database() -> Step {
+/// The private server runs.
+pub(crate) fn ensure_database(step: &str) -> Step {
     let because = "an idle database server harms nobody and is there for the next run";
-    Step::forward("migrate.database", "start the private PostgreSQL", Action::EnsureDatabase, because)
+    Step::forward(step, "start the private PostgreSQL", Action::EnsureDatabase, because)
 }
 
 fn apply(release: &Release, versions: &[i64], database: &DatabaseState) -> Step {
@@ -62,12 +70,23 @@ fn apply(release: &Release, versions: &[i64], database: &DatabaseState) -> Step 
     Step::forward("migrate.apply", title, action, because)
 }
 
+/// Whether the release still serving works before its schema changes: a red one is told, and what it fails
+/// afterwards is not laid on the migrations.
+fn baseline(environment: &Environment, serving: &ReleaseId) -> Step {
+    let title = format!("run suite `{}` on {serving} before its schema changes", environment.smoke_suite);
+    suite(BASELINE, title, environment, serving)
+}
+
 /// Invariant: the release still serving works on the new schema before anything else happens.
 fn smoke(environment: &Environment, serving: &ReleaseId) -> Step {
+    let title = format!("run suite `{}` on {serving}, which still serves", environment.smoke_suite);
+    suite(SMOKE, title, environment, serving)
+}
+
+fn suite(step: &str, title: String, environment: &Environment, serving: &ReleaseId) -> Step {
     let suite = environment.smoke_suite.clone();
-    let title = format!("run suite `{suite}` on {serving}, which still serves");
     let subject = Subject::Public { release: Some(serving.clone()) };
-    Step::look("migrate.smoke", title, Action::RunSuite { suite, subject })
+    Step::look(step, title, Action::RunSuite { suite, subject })
 }
 
 fn seed(release: &Release) -> Step {

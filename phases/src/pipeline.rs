@@ -164,12 +164,7 @@ impl Situation<'_> {
     }
 
     fn previous(&self, target: Option<&ReleaseId>) -> Option<ReleaseId> {
-        let target = target?;
-        let platform = &self.observed.platform;
-        if platform.serving.as_ref() == Some(target) {
-            return platform.previous.clone().filter(|previous| previous != target);
-        }
-        platform.serving.clone()
+        deploy::previous(target?, self.observed)
     }
 
     fn recovery(
@@ -183,9 +178,8 @@ impl Situation<'_> {
         else {
             return Recovery::default();
         };
-        let goes_back = previous.filter(|_| self.observed.platform.serving.as_ref() != Some(&release.id));
         Recovery {
-            smoke: goes_back.map(|previous| smoke::step("rollback.smoke", self.environment, previous)),
+            smoke: previous.map(|previous| smoke::step(rollback::SMOKE, self.environment, previous)),
             retire: Some(deploy::clean_up(self.environment, &release.id, self.observed)),
         }
     }

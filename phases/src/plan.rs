@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::step::{Action, Step};
+use crate::engine::step::{Action, Step, Undo};
 use crate::release::{Release, ReleaseId};
 
 pub mod render;
@@ -147,6 +147,20 @@ impl Plan {
     pub fn introduces(&self) -> bool {
         let phases = self.phases.iter().filter(|planned| planned.phase == Phase::Deploy);
         phases.flat_map(|planned| &planned.steps).any(|s| matches!(s.action, Action::ShiftTraffic { .. }))
+    }
+
+    /// The run itself is the way back to an earlier release.
+    pub fn goes_back(&self) -> bool {
+        self.verb == Phase::Rollback.as_str()
+    }
+
+    /// What gets the public address when the run's switch is taken back; `None` when that leaves nothing
+    /// serving, or there is no switch.
+    pub fn restores(&self) -> Option<&ReleaseId> {
+        self.steps().find_map(|step| match &step.undo {
+            Undo::RestoreTraffic { to, .. } => to.as_ref(),
+            _ => None,
+        })
     }
 
     /// The run gives the public address to its target.

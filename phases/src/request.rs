@@ -174,7 +174,8 @@ impl PlanError {
                 "run `crmctl resume {environment}` to go on, or `crmctl rollback {environment}` to take it back"
             ),
             Self::Stuck { environment, .. } => format!(
-                "run `crmctl status {environment}`, then `crmctl rollback {environment}` to a release that works"
+                "run `crmctl status {environment}`, then `crmctl rollback {environment}`; or, when you have seen that \
+                 all is well, `crmctl resolve {environment} --reason …`"
             ),
             Self::Blocked { environment, id, .. } => format!(
                 "deploy a new commit or configuration, or run `crmctl release unblock {environment} {id}`"

@@ -3,26 +3,34 @@
 
 use crate::deploy::{await_ready, previous, shift, start};
 use crate::environment::Environment;
-use crate::observed::Observed;
+use crate::migrate::ensure_database;
+use crate::observed::{DatabaseState, Observed};
 use crate::plan::{Intent, Phase, PlannedPhase};
 use crate::release::{ReleaseId, ReleaseState};
 use crate::request::PlanError;
 use crate::smoke;
 
+/// Checks what one has gone back to.
+pub(crate) const SMOKE: &str = "rollback.smoke";
+
 /// Plans the phase; going back to what already serves only checks it.
 pub fn plan(environment: &Environment, to: &ReleaseId, observed: &Observed) -> PlannedPhase {
     let phase = Phase::Rollback;
-    let smoke = smoke::step("rollback.smoke", environment, to);
+    let smoke = smoke::step(SMOKE, environment, to);
     if observed.alive() == Some(to) {
         let because = format!("{to} already serves");
         return PlannedPhase { phase, intent: Intent::Unchanged { because }, steps: vec![smoke] };
     }
-    let steps = vec![
+    let mut steps = vec![
         start("rollback.start", to),
         await_ready("rollback.ready", to),
         shift("rollback.shift", to, previous(to, observed)),
-        smoke,
     ];
+    // After the switch, which needs no database: whether it comes up is reported and changes nothing.
+    if environment.embedded_database && observed.database == DatabaseState::Absent {
+        steps.push(ensure_database("rollback.database"));
+    }
+    steps.push(smoke);
     PlannedPhase { phase, intent: Intent::Run, steps }
 }
 

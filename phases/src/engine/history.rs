@@ -159,10 +159,12 @@ fn stuck(records: &[Record]) -> Option<RunSummary> {
     stuck
 }
 
-/// The newest load that was judged good.
+/// The newest load, when it was judged good: one that failed or could not run later leaves no verdict.
 pub fn perf_verdict(records: &[Record]) -> Option<PerfVerdict> {
-    let judged = |record: &&Record| record.kind == Kind::Done && record.step.as_deref() == Some("perf.load");
-    let done = records.iter().rev().find(judged)?;
+    let ran = |record: &&Record| {
+        matches!(record.kind, Kind::Done | Kind::Failed) && record.step.as_deref() == Some("perf.load")
+    };
+    let done = records.iter().rev().find(ran).filter(|record| record.kind == Kind::Done)?;
     let begun = records.iter().find(|record| record.run == done.run && record.kind == Kind::Plan)?;
     let plan: Plan = serde_json::from_value(begun.desired.clone()).ok()?;
     let step = plan.step("perf.load")?;

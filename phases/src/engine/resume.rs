@@ -8,57 +8,10 @@ use serde_json::Value;
 use crate::engine::failure::Failure;
 use crate::engine::journal::{Kind, Record};
 use crate::engine::step::Action;
-use crate::plan::{Phase, Plan};
-
-/// What is known of one step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StepState {
-    /// Nothing was written about it.
-    Untouched,
-    /// It was so already, or the step only looked: nothing to take back.
-    Found,
-    /// Its intent is written, its outcome is not.
-    InDoubt,
-    /// Its effect happened.
-    Done,
-    /// It failed without an intent: nothing was begun.
-    Refused,
-    /// It failed, and its effect did not happen.
-    Failed,
-    /// It failed, and nobody can tell whether its effect happened.
-    FailedInDoubt,
-    /// It is being taken back.
-    Undoing,
-    /// It is taken back.
-    Undone,
-    /// Taking it back failed.
-    UndoFailed,
-}
-
-impl StepState {
-    /// Something may have happened that has not been taken back.
-    pub const fn stands(self) -> bool {
-        matches!(
-            self,
-            Self::InDoubt
-                | Self::Done
-                | Self::Failed
-                | Self::FailedInDoubt
-                | Self::Undoing
-                | Self::UndoFailed
-        )
-    }
-
-    /// Its effect happened, as far as anybody can tell, at some time of the run.
-    pub const fn happened(self) -> bool {
-        self.stands() && !matches!(self, Self::Failed) || matches!(self, Self::Undone)
-    }
-
-    /// The step need not run again.
-    pub const fn is_over(self) -> bool {
-        matches!(self, Self::Found | Self::Done)
-    }
-}
+pub use crate::engine::step_state::StepState;
+use crate::engine::step_state::next_status;
+use crate::migrate;
+use crate::plan::Plan;
 
 /// A record that cannot come after the ones before it: the journal lies or crmctl has a bug.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,26 +23,6 @@ pub struct ReplayError {
     pub run: String,
     /// What is wrong with it.
     pub reason: String,
-}
-
-/// What follows from a state and a record. Invariant: this match is the whole state machine of a step.
-fn next_status(state: StepState, kind: Kind, in_doubt: bool) -> Option<StepState> {
-    use StepState::{
-        Done, Failed, FailedInDoubt, Found, InDoubt, Refused, UndoFailed, Undoing, Undone, Untouched,
-    };
-    match (state, kind) {
-        (Untouched, Kind::Done) => Some(Found),
-        (Untouched, Kind::Failed) => Some(Refused),
-        // A second intent follows when another operator found that the first had no effect.
-        (Untouched | InDoubt, Kind::Intent) => Some(InDoubt),
-        (InDoubt, Kind::Done) => Some(Done),
-        (InDoubt, Kind::Failed) if in_doubt => Some(FailedInDoubt),
-        (InDoubt, Kind::Failed) => Some(Failed),
-        (InDoubt | Done | Failed | FailedInDoubt | Undoing | UndoFailed, Kind::UndoIntent) => Some(Undoing),
-        (Undoing, Kind::UndoDone) => Some(Undone),
-        (Undoing, Kind::UndoFailed) => Some(UndoFailed),
-        _ => None,
-    }
 }
 
 /// A step that failed, with the reason.
@@ -172,14 +105,21 @@ impl Progress {
         self.failures.iter().find(|failed| failed.step == step).map(|failed| &failed.failure)
     }
 
-    /// A failure of this step stops nothing: what it looks at has already happened.
+    /// A failure of this step stops nothing: what it looks at has already happened, or it only cleans.
     pub(crate) fn only_reports(&self, step: &str) -> bool {
         let recovers = [&self.plan.recovery.smoke, &self.plan.recovery.retire].into_iter().flatten();
-        let rollback = self.plan.phases.iter().filter(|planned| planned.phase == Phase::Rollback);
-        let suites = rollback
-            .flat_map(|planned| &planned.steps)
-            .filter(|step| matches!(step.action, Action::RunSuite { .. }));
-        recovers.chain(suites).any(|reporting| reporting.id.0 == step)
+        if recovers.into_iter().any(|reporting| reporting.id.0 == step) {
+            return true;
+        }
+        let Some(planned) = self.plan.step(step) else { return false };
+        match planned.action {
+            Action::RetireReleases { .. } => true,
+            Action::RunSuite { .. } | Action::EnsureDatabase if self.plan.goes_back() => true,
+            // The release that still serves was red before the schema changed: it says nothing of the change.
+            Action::RunSuite { .. } if step == migrate::SMOKE => self.reported(migrate::BASELINE).is_some(),
+            Action::RunSuite { .. } => step == migrate::BASELINE,
+            _ => false,
+        }
     }
 
     /// An effect that a user could notice happened, as far as anybody can tell.
@@ -228,14 +168,16 @@ impl Progress {
         }
         let in_doubt = record.evidence["in_doubt"] == Value::Bool(true);
         let before = self.state(&step);
-        let after = next_status(before, kind, in_doubt)
+        let after = next_status(before, kind, in_doubt, self.attempt > 1)
             .ok_or_else(|| wrong(record, &format!("step `{step}` was {before:?}")))?;
         match kind {
             Kind::Failed => self.remember_failure(&step, record)?,
             Kind::Done => drop(self.evidence.insert(step.clone(), record.evidence.clone())),
             Kind::UndoIntent => {
                 self.unwinding = true;
-                self.traffic_moved |= self.is_shift(&step) && before.happened();
+                // Only the first time: an undo that is tried again says nothing of the switch.
+                let first = !matches!(before, StepState::Undoing | StepState::UndoFailed);
+                self.traffic_moved |= self.is_shift(&step) && first && before.happened();
             }
             Kind::UndoDone => self.traffic_restored |= self.is_shift(&step) && self.traffic_moved,
             _ => {}

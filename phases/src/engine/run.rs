@@ -19,6 +19,7 @@ use crate::observed::Blockage;
 use crate::plan::{Phase, Plan};
 
 mod active;
+mod blame;
 mod conclude;
 mod decide;
 mod forward;
@@ -65,9 +66,11 @@ impl Engine<'_> {
         self.adopt(lease, unfinished, "resume").await
     }
 
-    /// Takes a run without end back: what `rollback` means while there is one.
+    /// What `rollback` means while there is a run without end: a run that went forward is taken back; one that
+    /// was going back already is gone on with, since taking that back would bring in what people want to leave.
     pub async fn unwind(&self, lease: &Lease, unfinished: Unfinished) -> RunReport {
-        self.adopt(lease, unfinished, "unwind").await
+        let how = if unfinished.plan.goes_back() { "resume" } else { "unwind" };
+        self.adopt(lease, unfinished, how).await
     }
 
     async fn adopt(&self, lease: &Lease, unfinished: Unfinished, how: &str) -> RunReport {

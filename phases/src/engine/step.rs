@@ -140,6 +140,22 @@ impl Action {
         )
     }
 
+    /// Its effect lives in processes and ends with them, so an adopted run looks again.
+    pub const fn can_lapse(&self) -> bool {
+        matches!(self, Self::EnsureDatabase | Self::StartRelease { .. } | Self::ShiftTraffic { .. })
+    }
+
+    /// The release that is expected to answer, when the action asks one.
+    pub const fn asks(&self) -> Option<&ReleaseId> {
+        match self {
+            Self::RunSuite { subject, .. } | Self::RunLoad { subject, .. } => match subject {
+                Subject::Candidate { release } => Some(release),
+                Subject::Public { release } => release.as_ref(),
+            },
+            _ => None,
+        }
+    }
+
     /// An interruption may drop it half-way: it only looks, or what it leaves behind is in nobody's use.
     pub const fn is_droppable(&self) -> bool {
         self.is_observation() || matches!(self, Self::BuildBackend { .. })

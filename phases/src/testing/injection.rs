@@ -31,7 +31,8 @@ fn assert_back(situation: &Situation, scene: &Scene, plan: &Plan, context: &str)
     if dead {
         let gone = machine.serving == plan.target.as_ref().map(|target| target.id.clone());
         let serving = machine_after.serving.clone();
-        assert!(serving == machine.serving || gone && serving.is_none(), "{context}: {serving:?} serves");
+        let restored = gone && serving.as_ref() == plan.restores();
+        assert!(serving == machine.serving || restored, "{context}: {serving:?} serves");
         let ours = |(id, role): &(ReleaseId, _)| Some(id) == serving.as_ref() && *role == Role::Serving;
         assert!(machine_after.instances.iter().all(ours), "{context}: {:?}", machine_after.instances);
     } else {

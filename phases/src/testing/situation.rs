@@ -64,12 +64,15 @@ async fn deploys() -> Vec<Situation> {
 async fn after_reboot() -> Vec<Situation> {
     let same = Scene::grown(1).await;
     same.reboot();
+    let same_of_two = Scene::grown(2).await;
+    same_of_two.reboot();
     let next = Scene::grown(1).await;
     next.reboot();
     let back = Scene::grown(2).await;
     back.reboot();
     vec![
         deploy("same release after a reboot", same, Scene::release(1)),
+        deploy("same release after a reboot, with one before it", same_of_two, Scene::release(2)),
         deploy("next release after a reboot", next, Scene::release(2)),
         Situation::new("rollback after a reboot", back, Request::rollback(None), None),
     ]

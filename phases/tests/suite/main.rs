@@ -6,3 +6,4 @@ mod endings;
 mod generic;
 mod plans;
 mod replay;
+mod way_back;

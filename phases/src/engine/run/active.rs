@@ -67,6 +67,8 @@ pub(super) struct Active<'a> {
     pub(super) progress: Progress,
     pub(super) phases: Vec<PhaseReport>,
     pub(super) recovery: Vec<StepReport>,
+    /// Something that an adopted run had done is so no more.
+    pub(super) lapsed: bool,
     renewed: Duration,
 }
 
@@ -74,7 +76,16 @@ impl<'a> Active<'a> {
     pub(super) fn new(engine: Engine<'a>, lease: &'a Lease, progress: Progress) -> Self {
         let plan = Arc::new(progress.plan.clone());
         let renewed = engine.clock.elapsed();
-        Self { engine, lease, plan, progress, phases: Vec::new(), recovery: Vec::new(), renewed }
+        Self {
+            engine,
+            lease,
+            plan,
+            progress,
+            phases: Vec::new(),
+            recovery: Vec::new(),
+            lapsed: false,
+            renewed,
+        }
     }
 
     /// Writes the plan down: from here on any operator can go on with the run.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::engine::conclusion::Conclusion;
 use crate::engine::event::{PhaseStatus, StepStatus};
 use crate::engine::failure::{Failure, FailureClass};
-use crate::engine::history::decision::{Verdict, draft_values};
+use crate::engine::history::decision::Verdict;
 use crate::engine::journal::Kind;
 use crate::engine::report::{PhaseReport, RunReport, StepReport};
 use crate::engine::resume::{FailedStep, StepState};
@@ -15,6 +15,7 @@ use crate::engine::run::active::{Active, Halt};
 use crate::engine::run::unwind::Stuck;
 use crate::engine::step::Step;
 use crate::plan::{Intent, Phase, Plan, Target};
+use crate::rollback;
 
 /// Where a recovery can lead before the ending is known.
 enum Recovered {
@@ -65,7 +66,10 @@ impl Active<'_> {
         }
         let conclusion = match plan.verb.as_str() {
             "rollback" => {
-                let smoke = self.progress.failures.first().map(|failed| failed.failure.clone());
+                let failures = &self.progress.failures;
+                let smoke =
+                    failures.iter().find(|failed| failed.step == rollback::SMOKE).or(failures.first());
+                let smoke = smoke.map(|failed| failed.failure.clone());
                 return Ok((Conclusion::went_back(smoke.as_ref().map(|failure| failure.class)), smoke));
             }
             "deploy" if plan.includes(Phase::Deploy) => Conclusion::Deployed,
@@ -79,7 +83,7 @@ impl Active<'_> {
         if self.is_preflight(plan) {
             return Ok((Conclusion::Refused, Some(failure)));
         }
-        if plan.introduces() && blames(failure.class) {
+        if self.blames_target(plan) {
             self.block(plan, &mut failure).await?;
         }
         let changed = self.progress.changed();
@@ -89,7 +93,10 @@ impl Active<'_> {
                 Conclusion::Stuck
             }
             Recovered::Unwell(FailureClass::CheckFailed) => {
-                failure.detail.push("the release that serves again fails its smoke too".to_owned());
+                failure.detail.push(format!(
+                    "the release that serves again fails its smoke too{}",
+                    self.why_unwell(plan)
+                ));
                 Conclusion::Stuck
             }
             Recovered::Well | Recovered::Unwell(_) if self.rolled_back(plan) => Conclusion::RolledBack,
@@ -106,7 +113,8 @@ impl Active<'_> {
         Ok(match self.recover_all(plan).await? {
             Recovered::Stuck(failure) => (Conclusion::Stuck, Some(failure)),
             Recovered::Unwell(class @ FailureClass::CheckFailed) => {
-                let message = "the release that serves again fails its smoke";
+                let message =
+                    format!("the release that serves again fails its smoke{}", self.why_unwell(plan));
                 (Conclusion::Stuck, Some(Failure::new(class, message)))
             }
             Recovered::Well | Recovered::Unwell(_) => (Conclusion::Interrupted, None),
@@ -115,6 +123,10 @@ impl Active<'_> {
 
     async fn go_back(&mut self, plan: &Plan) -> Result<(Conclusion, Option<Failure>), Halt> {
         let smoke = plan.recovery.smoke.as_ref().map(|step| step.id.0.clone());
+        if self.blames_target(plan) {
+            let mut failure = self.cause(plan);
+            self.block(plan, &mut failure).await?;
+        }
         Ok(match self.recover_all(plan).await? {
             Recovered::Stuck(failure) => (Conclusion::Stuck, Some(failure)),
             Recovered::Well => (Conclusion::WentBack, None),
@@ -134,9 +146,14 @@ impl Active<'_> {
         Ok(unwell.map_or(Recovered::Well, Recovered::Unwell))
     }
 
+    fn why_unwell(&self, plan: &Plan) -> String {
+        let smoke = plan.recovery.smoke.as_ref().and_then(|step| self.progress.reported(&step.id.0));
+        smoke.map(|failure| format!(": {}", failure.message)).unwrap_or_default()
+    }
+
     /// The way back went past the switch, to a release that served before.
     fn rolled_back(&self, plan: &Plan) -> bool {
-        self.progress.traffic_restored && plan.previous.is_some() && plan.verb != Phase::Rollback.as_str()
+        self.progress.traffic_restored && plan.restores().is_some() && !plan.goes_back()
     }
 
     /// The failure that stopped the run; of preflight, all of them in one.
@@ -167,31 +184,10 @@ impl Active<'_> {
         self.progress.fatal().is_some_and(|failed| steps.any(|step| step.id.0 == failed.step))
     }
 
-    async fn block(&mut self, plan: &Plan, failure: &mut Failure) -> Result<(), Halt> {
-        if !self.progress.judged {
-            let step = self.progress.fatal().map(|failed| failed.step.clone()).unwrap_or_default();
-            self.judge(Verdict::Blocked(&format!("{step}: {}", failure.message))).await?;
-        }
-        if let Some(target) = &plan.target {
-            let unblock = format!("crmctl release unblock {} {}", plan.environment, target.id);
-            failure.detail.push(format!("release {} is blocked now; `{unblock}` frees it", target.id));
-        }
-        Ok(())
-    }
-
-    async fn judge(&mut self, verdict: Verdict<'_>) -> Result<(), Halt> {
-        let Some(target) = self.target() else { return Ok(()) };
-        let values = draft_values(&target, verdict);
-        self.record(Kind::Verdict, None, values).await
-    }
-
-    /// The release the run is about, with the digest its build has shown.
-    fn target(&self) -> Option<Target> {
-        let mut target = self.plan.target.clone()?;
-        let built = self.progress.evidence.get("build.backend");
-        let digest = built.and_then(|evidence| evidence["facts"]["digest"].as_str());
-        target.digest = digest.map(str::to_owned).or(target.digest);
-        Some(target)
+    /// What serves once the run is taken back.
+    fn kept(&self) -> Option<Target> {
+        let id = self.plan.previous.clone()?;
+        Some(Target { id, commit: None, digest: None })
     }
 
     pub(super) async fn end(
@@ -222,7 +218,7 @@ impl Active<'_> {
             verb: verb.to_owned(),
             ending: conclusion.ending(),
             exit_code: conclusion.exit_code(),
-            release: self.target(),
+            release: if self.progress.taken_back { self.kept() } else { self.target() },
             next: conclusion.next(&plan.environment),
             phases: self.phases,
             recovery: self.recovery,
@@ -267,9 +263,4 @@ impl Active<'_> {
         };
         StepReport { step: id, status, summary, seconds: 0.0, failure }
     }
-}
-
-/// The release is at fault, not the world around it.
-const fn blames(class: FailureClass) -> bool {
-    matches!(class, FailureClass::CheckFailed | FailureClass::ReleaseFailed)
 }

@@ -12,7 +12,7 @@ use crate::engine::journal::Kind;
 use crate::engine::report::{PhaseReport, StepReport};
 use crate::engine::resume::StepState;
 use crate::engine::run::active::{Active, Halt};
-use crate::engine::step::Step;
+use crate::engine::step::{Action, Step};
 use crate::plan::{Intent, Phase, Plan, PlannedPhase};
 
 /// How often, and how far apart, a probe is asked that cannot tell.
@@ -51,8 +51,12 @@ impl Active<'_> {
         let seconds = self.seconds_since(began);
         let report = self.phases.last_mut().expect("it was pushed above");
         report.seconds = seconds;
-        report.status = status(planned, outcome.is_ok(), &report.steps);
-        let status = report.status;
+        let steps = std::mem::take(&mut report.steps);
+        let failed = |step: &StepReport| step.status == StepStatus::Failed && !self.is_aside(&step.step);
+        let went_through = outcome.is_ok() && !steps.iter().any(failed);
+        let status = status(planned, went_through);
+        let report = self.phases.last_mut().expect("it was pushed above");
+        (report.status, report.steps) = (status, steps);
         self.tell(Event::PhaseFinished { phase, status, seconds });
         outcome
     }
@@ -73,8 +77,8 @@ impl Active<'_> {
 
     async fn step(&mut self, step: &Step) -> Result<(), Halt> {
         let state = self.progress.state(&step.id.0);
-        let told = state == StepState::Refused && self.progress.only_reports(&step.id.0);
-        if state.is_over() || told {
+        let told = state.is_told() && self.progress.only_reports(&step.id.0);
+        if told || state.is_over() && !self.lapsed(step).await? {
             let report = self.remembered(step);
             self.phases.last_mut().expect("a phase is under way").steps.push(report);
             return Ok(());
@@ -83,6 +87,19 @@ impl Active<'_> {
         let (report, outcome) = self.timed(step).await;
         self.phases.last_mut().expect("a phase is under way").steps.push(report);
         outcome
+    }
+
+    /// A step of an adopted run was done, and is so no more: the machine was switched off since, or somebody
+    /// stopped what it had started. What only waited for such a step waits again.
+    async fn lapsed(&mut self, step: &Step) -> Result<bool, Halt> {
+        if self.progress.attempt == 1 {
+            return Ok(false);
+        }
+        if step.action.can_lapse() && matches!(self.probe(step).await?, Probe::NotDone) {
+            self.lapsed = true;
+            return Ok(true);
+        }
+        Ok(self.lapsed && matches!(step.action, Action::AwaitReady { .. }))
     }
 
     /// Runs a step and tells of it.
@@ -202,9 +219,15 @@ impl Active<'_> {
         Ok(StepEnd::Failed(failure))
     }
 
+    /// Its failure is told and does not make its phase fail. The checks after a rollback do: they say whether
+    /// going back was worth it.
+    fn is_aside(&self, step: &str) -> bool {
+        self.progress.only_reports(step) && !self.plan.goes_back()
+    }
+
     /// Going back is done and only its proof is left: stopping now must not undo it.
     fn went_back_already(&self, step: &Step) -> bool {
-        self.progress.only_reports(&step.id.0) && self.progress.changed()
+        self.plan.goes_back() && self.progress.only_reports(&step.id.0) && self.progress.changed()
     }
 
     async fn unproved(&mut self, step: &Step) -> Result<(), Halt> {
@@ -235,10 +258,9 @@ impl std::fmt::Display for Halt {
     }
 }
 
-fn status(planned: &PlannedPhase, went_through: bool, steps: &[StepReport]) -> PhaseStatus {
-    let failed = steps.iter().any(|step| step.status == StepStatus::Failed);
+fn status(planned: &PlannedPhase, went_through: bool) -> PhaseStatus {
     match planned.intent {
-        _ if failed || !went_through => PhaseStatus::Failed,
+        _ if !went_through => PhaseStatus::Failed,
         Intent::Unchanged { .. } => PhaseStatus::Unchanged,
         _ => PhaseStatus::Done,
     }

@@ -6,7 +6,7 @@ use crate::engine::history;
 use crate::engine::journal::{Kind as RecordKind, Record};
 use crate::engine::report::RunReport;
 use crate::engine::step::{Action, Step};
-use crate::plan::{Phase, Plan};
+use crate::plan::Plan;
 use crate::release::ReleaseState;
 use crate::testing::fault::Kind;
 use crate::testing::injection::{World, assert_back, assert_same, history_of, planned, plant, run};
@@ -47,8 +47,19 @@ async fn fail_step(situation: &Situation, plan: &Plan, step: &Step, kind: Kind) 
         assert!(found, "{context}: neither struck nor found done");
         return;
     }
+    if is_aside(plan, step) {
+        assert_eq!(report.exit_code, 0, "{context}");
+        let told = history_of(&scene, &report).iter().any(|r| is(r, RecordKind::Failed, step));
+        assert!(told, "{context}: it is not written down");
+        assert_eq!(
+            scene.world.platform.machine().answers(),
+            plan.target.as_ref().map(|t| &t.id),
+            "{context}"
+        );
+        return assert_blocked(&scene, plan, step, Kind::Lost, &context);
+    }
     assert_injected(&scene, &report, plan, step, &context);
-    if is_rollback_smoke(plan, step) {
+    if is_told_by_rollback(plan, step) {
         assert_eq!(report.ending, Ending::RolledBack, "{context}");
         assert!(matches!(report.exit_code, 30 | 31), "{context}: {}", report.exit_code);
         assert_eq!(scene.world.platform.machine().answers(), plan.target.as_ref().map(|t| &t.id));
@@ -100,7 +111,9 @@ fn assert_ending(
 /// Only a check or a release that does not come up blocks, and only a release that this run brings in.
 fn assert_blocked(scene: &Scene, plan: &Plan, step: &Step, kind: Kind, context: &str) {
     let blames = matches!(kind, Kind::Before(FailureClass::CheckFailed | FailureClass::ReleaseFailed));
-    let expected = blames && plan.introduces() && !step.id.0.starts_with("preflight.");
+    let about_another =
+        step.action.asks().is_some_and(|asked| Some(asked) != plan.target.as_ref().map(|t| &t.id));
+    let expected = blames && plan.introduces() && !step.id.0.starts_with("preflight.") && !about_another;
     let Some(target) = &plan.target else { return };
     let blocked = history::state(&scene.records(), &target.id) == Some(ReleaseState::Blocked);
     assert_eq!(blocked, expected, "{context}");
@@ -126,8 +139,15 @@ fn ways_to_fail(step: &Step) -> Vec<Kind> {
     }
 }
 
-fn is_rollback_smoke(plan: &Plan, step: &Step) -> bool {
-    plan.verb == Phase::Rollback.as_str() && matches!(step.action, Action::RunSuite { .. })
+/// What follows the switch of a rollback says whether going back was worth it.
+fn is_told_by_rollback(plan: &Plan, step: &Step) -> bool {
+    plan.goes_back() && matches!(step.action, Action::RunSuite { .. } | Action::EnsureDatabase)
+}
+
+/// Its failure is written down and stops nothing.
+fn is_aside(plan: &Plan, step: &Step) -> bool {
+    let cleans = matches!(step.action, Action::RetireReleases { .. });
+    !plan.goes_back() && (cleans || step.id.0 == "migrate.baseline")
 }
 
 fn is(record: &Record, kind: RecordKind, step: &Step) -> bool {
