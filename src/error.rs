@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use phases::engine::ledger::LedgerError;
+
 /// How a process of crmctl ends. The numbers are a contract with CI and on-call scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -91,6 +93,22 @@ impl Error {
         self.hint = Some(hint.into());
         self
     }
+
+    /// Adds the next action that another error knows, if it knows one.
+    #[must_use]
+    pub fn maybe_hint(self, hint: Option<String>) -> Self {
+        Self { hint: hint.or(self.hint), ..self }
+    }
+}
+
+/// An error of the ledger as a command ends in it.
+pub fn ledger_error(error: &LedgerError) -> Error {
+    let exit = match error {
+        LedgerError::Held(_) => Exit::LeaseHeld,
+        LedgerError::Lost { .. } => Exit::LeaseLost,
+        LedgerError::Broken { .. } | LedgerError::Newer { .. } | LedgerError::Storage(_) => Exit::Refused,
+    };
+    Error::new(exit, error.to_string()).maybe_hint(error.hint())
 }
 
 impl fmt::Display for Error {

@@ -1,9 +1,10 @@
 //! The world → `Observed`: what planning may look at, read in one go. Changes nothing, starts nothing.
 
 use phases::engine::history;
+use phases::engine::journal::Record;
 use phases::engine::ledger::Ledger;
 use phases::engine::platform::Platform;
-use phases::observed::Observed;
+use phases::observed::{DatabaseState, Observed};
 
 use crate::effects::start_jobs;
 use crate::error::Error;
@@ -15,8 +16,26 @@ use crate::site::{Site, database};
 /// # Errors
 /// The journal or the platform cannot be read: nothing may be planned on a guess.
 pub async fn observe(site: &Site) -> Result<Observed, Error> {
+    let (_, remembered) = remembered(site).await?;
+    let built = site.source().ok().and_then(|source| {
+        release_directory::read(&site.state.releases(), &source.release.id).map(|file| file.digest)
+    });
+    let jobs_started = match remembered.platform.serving {
+        Some(_) => start_jobs::running(site).await.ok().flatten(),
+        None => None,
+    };
+    let (database, drifted) = (database::state(site).await, database::drifted(site).await);
+    Ok(Observed { built, jobs_started, database, drifted, ..remembered })
+}
+
+/// What journal and platform know, and the journal itself. Asks neither database nor checkout: these are the
+/// facts that a way back rests on.
+///
+/// # Errors
+/// As [`observe`].
+pub async fn remembered(site: &Site) -> Result<(Vec<Record>, Observed), Error> {
     let name = &site.environment.facts.name;
-    let records = site.ledger.records().await.map_err(|error| crate::commands::run::ledger_error(&error))?;
+    let records = site.ledger.records().await.map_err(|error| crate::error::ledger_error(&error))?;
     let platform = site.platform.state().await.map_err(|error| {
         Error::refused(error.to_string()).hint(format!("run `crmctl logs {name}` and look at the supervisor"))
     })?;
@@ -25,22 +44,16 @@ pub async fn observe(site: &Site) -> Result<Observed, Error> {
             .hint(format!("run `crmctl history {name}`"))
     };
     let blockage = history::blockage(&records).map_err(|error| broken(&error))?;
-    let built = site.source().ok().and_then(|source| {
-        release_directory::read(&site.state.releases(), &source.release.id).map(|file| file.digest)
-    });
-    let jobs_started = match platform.serving {
-        Some(_) => start_jobs::running(site).await.ok().flatten(),
-        None => None,
-    };
-    Ok(Observed {
+    let observed = Observed {
         releases: history::known_releases(&records),
         trail: history::trail(&records),
         blockage,
-        built,
-        database: database::state(site).await,
-        drifted: database::drifted(site).await,
-        jobs_started,
+        built: None,
+        database: DatabaseState::Absent,
+        drifted: Vec::new(),
+        jobs_started: None,
         perf: history::perf_verdict(&records),
         platform,
-    })
+    };
+    Ok((records, observed))
 }

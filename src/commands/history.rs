@@ -25,7 +25,9 @@ pub(super) async fn command(context: &Context, arguments: &HistoryArgs) -> Resul
     for run in &history.runs {
         let ending = run.ending.as_deref().unwrap_or("unfinished");
         let code = run.exit_code.map_or(String::new(), |code| format!(" (exit {code})"));
-        context.terminal.data(&format!("{}  {}  {:<9} {ending}{code}", run.at, run.run, run.verb));
+        let release = run.release.as_deref().unwrap_or("-");
+        let line = format!("{}  {}  {:<9} {release:<32} {ending}{code}", run.at, run.run, run.verb);
+        context.terminal.data(&line);
     }
     if history.runs.is_empty() {
         context.terminal.talk(&format!("no run of `{}` yet", arguments.on.environment));

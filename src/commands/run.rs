@@ -2,7 +2,7 @@
 
 use phases::engine::event::Ending;
 use phases::engine::history;
-use phases::engine::ledger::{Claim, Lease, Ledger, LedgerError};
+use phases::engine::ledger::{Claim, Lease, Ledger};
 use phases::engine::report::RunReport;
 use phases::engine::run::Engine;
 use phases::plan::{Phase, Plan};
@@ -11,6 +11,7 @@ use phases::request::{PlanError, Request, Verb};
 use super::Context;
 use crate::clock::SystemClock;
 use crate::effects::SiteEffects;
+pub use crate::error::ledger_error;
 use crate::error::{Error, Exit};
 use crate::interrupt::Interrupt;
 use crate::observe::observe;
@@ -265,20 +266,6 @@ fn plan_error(error: &PlanError) -> Error {
     match error.hint() {
         Some(hint) => refused.hint(hint),
         None => refused,
-    }
-}
-
-/// An error of the ledger as a command ends in it.
-pub fn ledger_error(error: &LedgerError) -> Error {
-    let exit = match error {
-        LedgerError::Held(_) => Exit::LeaseHeld,
-        LedgerError::Lost { .. } => Exit::LeaseLost,
-        LedgerError::Broken { .. } | LedgerError::Newer { .. } | LedgerError::Storage(_) => Exit::Refused,
-    };
-    let failed = Error::new(exit, error.to_string());
-    match error.hint() {
-        Some(hint) => failed.hint(hint),
-        None => failed,
     }
 }
 

@@ -2,11 +2,14 @@
 
 use phases::engine::history;
 use phases::engine::ledger::Ledger;
-use phases::engine::platform::Platform;
+use phases::engine::platform::{Instance, Role};
+use phases::observed::{Blockage, Observed};
 use phases::release::{ReleaseId, ReleaseState};
+use phases::rollback;
 
 use super::{Context, run};
 use crate::error::{Error, Exit};
+use crate::observe;
 use crate::release_directory;
 use crate::report::document::{LastRunView, LeaseView, ServingView, Status};
 use crate::report::json::{ReleaseView, word};
@@ -31,28 +34,29 @@ pub(super) async fn command(context: &Context, name: &str) -> Result<Exit, Error
 
 async fn read(site: &Site) -> Result<Status, Error> {
     let name = &site.environment.facts.name;
-    let records = site.ledger.records().await.map_err(|error| run::ledger_error(&error))?;
     let holder = site.ledger.holder().await.map_err(|error| run::ledger_error(&error))?;
-    let platform = site.platform.state().await.map_err(|error| Error::refused(error.to_string()))?;
-    let known = history::known_releases(&records);
+    let (records, observed) = observe::remembered(site).await?;
+    let platform = &observed.platform;
     let view = |id: &ReleaseId| {
         let file = release_directory::read(&site.state.releases(), id);
-        let decided = known.iter().find(|release| release.id == *id);
-        let commit =
-            decided.map(|release| release.commit.clone()).or(file.as_ref().map(|file| file.commit.clone()));
-        let digest = decided.map(|release| release.digest.clone()).or(file.map(|file| file.digest));
-        ReleaseView::new(id, commit, digest)
+        let decided = observed.known(id);
+        // A release whose build this journal has not seen was decided by its name alone.
+        let said = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+        let commit = decided.and_then(|release| said(&release.commit));
+        let digest = decided.and_then(|release| said(&release.digest));
+        let commit = commit.or_else(|| file.as_ref().map(|file| file.commit.clone()));
+        ReleaseView::new(id, commit, digest.or_else(|| file.map(|file| file.digest)))
     };
-    let alive = |id: &ReleaseId| platform.instances.iter().find(|instance| instance.release == *id);
     let serving = platform.serving.as_ref().map(|id| {
+        let alive = |i: &&Instance| i.release == *id && i.role == Role::Serving;
+        let since = platform.instances.iter().find(alive).map(|instance| instance.since.clone());
+        let state = observed.known(id).map(|release| word(&release.state));
         let release = view(id);
-        let state = known.iter().find(|release| release.id == *id).map(|release| word(&release.state));
-        let since = alive(id).map(|instance| instance.since.clone());
         ServingView { id: release.id, commit: release.commit, digest: release.digest, state, since }
     });
-    let previous = previous(&records, platform.serving.as_ref());
+    let previous = rollback::target(&site.environment.facts, None, &observed).ok();
     let last = history::last_run(&records);
-    let next = next(name, &records, serving.is_some(), previous.is_some());
+    let blocked = observed.releases.iter().filter(|release| release.state == ReleaseState::Blocked);
     Ok(Status {
         schema: 1,
         environment: name.clone(),
@@ -67,22 +71,17 @@ async fn read(site: &Site) -> Result<Status, Error> {
             expired: lease.expired,
         }),
         last_run: last.map(|run| last_run(&run)),
-        blocked: known.iter().filter(|r| r.state == ReleaseState::Blocked).map(|r| view(&r.id)).collect(),
-        next: Some(next),
+        blocked: blocked.map(|release| view(&release.id)).collect(),
+        next: Some(next(name, &observed, previous.is_some())),
     })
 }
 
-/// Where a rollback would go: the good release before the serving one.
-fn previous(records: &[phases::engine::journal::Record], serving: Option<&ReleaseId>) -> Option<ReleaseId> {
-    let trail = history::trail(records);
-    let end = serving.and_then(|serving| trail.iter().rposition(|id| id == serving)).unwrap_or(trail.len());
-    trail.get(..end)?.last().cloned()
-}
-
-fn next(name: &str, records: &[phases::engine::journal::Record], serves: bool, can_go_back: bool) -> String {
-    match history::blockage(records) {
-        Ok(Some(phases::observed::Blockage::Unfinished { .. })) => format!("crmctl resume {name}"),
-        _ if !serves => format!("crmctl deploy {name}"),
+/// The command that helps most now.
+fn next(name: &str, observed: &Observed, can_go_back: bool) -> String {
+    match &observed.blockage {
+        Some(Blockage::Unfinished { .. }) => format!("crmctl resume {name}"),
+        Some(Blockage::Stuck { .. }) if !can_go_back => format!("crmctl resolve {name} --reason …"),
+        _ if observed.alive().is_none() => format!("crmctl deploy {name}"),
         _ if can_go_back => format!("crmctl rollback {name}"),
         _ => format!("crmctl smoke {name}"),
     }
@@ -95,6 +94,7 @@ pub(super) fn last_run(run: &history::RunSummary) -> LastRunView {
         verb: run.verb.clone(),
         ending: run.ending.map(|ending| word(&ending)),
         exit_code: run.exit_code,
+        release: run.release.as_ref().map(ToString::to_string),
         at: run.at.clone(),
     }
 }
@@ -103,7 +103,8 @@ fn lines(status: &Status) -> Vec<String> {
     let none = || "none".to_owned();
     let serving = status.serving.as_ref().map_or_else(none, |serving| {
         let state = serving.state.as_deref().unwrap_or("undecided");
-        format!("{} ({state}, since {})", serving.id, serving.since.as_deref().unwrap_or("it is not running"))
+        let since = serving.since.as_ref().map_or("not running".to_owned(), |since| format!("since {since}"));
+        format!("{} ({state}, {since})", serving.id)
     });
     let lease = status.lease.as_ref().map_or_else(none, |lease| {
         let dead = if lease.expired { ", its process is gone" } else { "" };

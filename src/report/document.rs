@@ -70,6 +70,8 @@ pub struct LastRunView {
     pub ending: Option<String>,
     /// Exit code.
     pub exit_code: Option<u8>,
+    /// The release it was about; absent for a word about the environment.
+    pub release: Option<String>,
     /// When it ended, or began while unfinished.
     pub at: String,
 }

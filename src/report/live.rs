@@ -109,7 +109,13 @@ impl<'t> Live<'t> {
             state.summaries.insert(place, summary.to_owned());
         }
         let undone = matches!(status, StepStatus::Undone | StepStatus::UndoFailed);
-        let wanted = !self.terminal.has_bars() || self.terminal.verbosity == Verbosity::Verbose || undone;
+        // After the phases only the way back is left; no phase line will speak for it.
+        let aside = state.phase.is_none();
+        let failed = status == StepStatus::Failed;
+        let wanted = !self.terminal.has_bars()
+            || self.terminal.verbosity == Verbosity::Verbose
+            || undone
+            || aside && failed;
         if wanted && self.terminal.verbosity != Verbosity::Quiet {
             let mark = self.mark(status);
             let word =
@@ -117,12 +123,20 @@ impl<'t> Live<'t> {
             let line = format!("  {mark} {step:<24} {:>7}  {summary}{word}", seconds(took));
             self.say(line.trim_end());
         }
+        if aside {
+            self.say_checks(
+                state,
+                Phase::Rollback,
+                if failed { PhaseStatus::Failed } else { PhaseStatus::Done },
+            );
+        }
     }
 
     fn phase_finished(&self, state: &mut State, phase: Phase, status: PhaseStatus, took: f64) {
         if let Some(bar) = state.bar.take() {
             bar.finish_and_clear();
         }
+        state.phase = None;
         self.say_checks(state, phase, status);
         let paint = self.terminal.paint;
         let (mark, text) = match status {
