@@ -83,12 +83,20 @@ pub enum Verb {
     Release(ReleaseArgs),
     /// Say that a person has looked at a stuck environment
     Resolve(ResolveArgs),
+    /// Ask what is wrong and what to do about it; change nothing
+    Doctor(EnvironmentName),
+    /// Take the lease away from a run that will never give it back
+    Unlock(UnlockArgs),
     /// Print what the releases log
     Logs(LogsArgs),
     /// Stop an embedded environment
     Down(DownArgs),
     /// Run a suite file against any address
     Suite(SuiteArgs),
+    /// Print the completions of a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    Man,
     /// The process that owns the public socket of an environment
     #[command(hide = true)]
     Supervise(crate::supervisor::SuperviseOptions),
@@ -296,6 +304,34 @@ pub struct ResolveArgs {
     /// What was found and done; goes into the journal
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+}
+
+/// `crmctl unlock`.
+#[derive(Debug, Clone, Args)]
+pub struct UnlockArgs {
+    /// Environment.
+    #[command(flatten)]
+    pub on: EnvironmentName,
+    /// Run that holds the lease, as the refusal and `crmctl status` print it
+    #[arg(long, value_name = "RUN")]
+    pub run: String,
+    /// Its token, as `crmctl status` prints it
+    #[arg(long, value_name = "N")]
+    pub token: u64,
+    /// Although its process lives; needs --reason
+    #[arg(long, requires = "reason")]
+    pub force: bool,
+    /// Why; goes into the journal
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// `crmctl completions`.
+#[derive(Debug, Clone, Args)]
+pub struct CompletionsArgs {
+    /// Which shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
 }
 
 /// `crmctl history`.

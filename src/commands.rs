@@ -1,9 +1,11 @@
 //! One verb, one screen. What is typed becomes what is meant here.
 
 mod deploy;
+mod doctor;
 mod down;
 mod history;
 mod logs;
+mod manual;
 mod migrate;
 mod perf;
 mod release;
@@ -11,6 +13,7 @@ pub mod run;
 mod status;
 mod suite;
 mod supervise;
+mod unlock;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -97,6 +100,11 @@ pub async fn dispatch(cli: Cli, terminal: Arc<Terminal>) -> Result<Exit, Error> 
     if let Verb::Supervise(arguments) = cli.verb {
         return supervise::command(arguments).await;
     }
+    match &cli.verb {
+        Verb::Completions(arguments) => return manual::completions(&terminal, arguments.shell),
+        Verb::Man => return manual::page(&terminal),
+        _ => {}
+    }
     if let Verb::Suite(arguments) = cli.verb {
         return suite::command(&terminal, arguments).await;
     }
@@ -126,6 +134,10 @@ pub async fn dispatch(cli: Cli, terminal: Arc<Terminal>) -> Result<Exit, Error> 
         Verb::Resolve(arguments) => release::resolve(&context, &arguments).await,
         Verb::Logs(arguments) => logs::command(&context, &arguments).await,
         Verb::Down(arguments) => down::command(&context, &arguments).await,
-        Verb::Suite(_) | Verb::Supervise(_) => unreachable!("dispatched above"),
+        Verb::Doctor(on) => doctor::command(&context, &on.environment).await,
+        Verb::Unlock(arguments) => unlock::command(&context, &arguments).await,
+        Verb::Suite(_) | Verb::Supervise(_) | Verb::Completions(_) | Verb::Man => {
+            unreachable!("dispatched above")
+        }
     }
 }

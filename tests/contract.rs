@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use crmctl::release_directory::ReleaseFile;
-use crmctl::report::document::{History, MigrateStatus, Status};
+use crmctl::report::document::{Diagnosis, History, MigrateStatus, Status};
 use crmctl::report::json::EventLine;
 use serde_json::Value;
 
@@ -45,6 +45,7 @@ fn is_published(name: &str, schema: schemars::Schema) {
 fn schemas_are_published_as_the_code_has_them() {
     is_published("event", schemars::schema_for!(EventLine));
     is_published("status", schemars::schema_for!(Status));
+    is_published("doctor", schemars::schema_for!(Diagnosis));
     is_published("history", schemars::schema_for!(History));
     is_published("migrate-status", schemars::schema_for!(MigrateStatus));
     is_published("release", schemars::schema_for!(ReleaseFile));

@@ -9,6 +9,7 @@ mod contract;
 mod gate;
 mod interruption;
 mod migrations;
+mod operations;
 mod output;
 mod process;
 mod zero_failures;

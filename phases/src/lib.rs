@@ -9,6 +9,7 @@
 
 pub mod build;
 pub mod deploy;
+pub mod drift;
 pub mod engine;
 pub mod environment;
 pub mod migrate;

@@ -1,5 +1,6 @@
 //! `crmctl status`: what serves, what served before, who holds the lease, how the last run ended. Read only.
 
+use phases::drift;
 use phases::engine::history;
 use phases::engine::ledger::Ledger;
 use phases::engine::platform::{Instance, Role};
@@ -72,6 +73,7 @@ async fn read(site: &Site) -> Result<Status, Error> {
         }),
         last_run: last.map(|run| last_run(&run)),
         blocked: blocked.map(|release| view(&release.id)).collect(),
+        drift: drift::drift(&observed),
         next: Some(next(name, &observed, previous.is_some())),
     })
 }
@@ -121,6 +123,7 @@ fn lines(status: &Status) -> Vec<String> {
         format!("last run     {last}"),
     ];
     lines.extend(status.blocked.iter().map(|release| format!("blocked      {}", release.id)));
+    lines.extend(status.drift.iter().map(|drift| format!("drift        {drift}")));
     lines.extend(status.next.iter().map(|next| format!("next         {next}")));
     lines
 }

@@ -46,6 +46,15 @@ impl FileLedger {
         Self { directory: directory.into(), held: Mutex::new(None) }
     }
 
+    /// Takes the lease away from its holder, dead or alive: a living one learns it at its next record or renewal,
+    /// and platform and database refuse its token from the next run's first effect on.
+    ///
+    /// # Errors
+    /// The lease is not the one that holds now, or the directory cannot be written.
+    pub fn revoke(&self, lease: &Lease) -> Result<(), LedgerError> {
+        LeaseFile::revoke(&self.directory, lease)
+    }
+
     fn held(&self) -> MutexGuard<'_, Option<Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -4,7 +4,9 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::json::ReleaseView;
+use phases::engine::failure::CheckEvidence;
+
+use super::json::{ReleaseView, word};
 
 /// `crmctl status --output json`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -23,6 +25,8 @@ pub struct Status {
     pub last_run: Option<LastRunView>,
     /// Release ids that are never deployed again.
     pub blocked: Vec<ReleaseView>,
+    /// Where journal and platform disagree, one sentence each.
+    pub drift: Vec<String>,
     /// Command to run next.
     pub next: Option<String>,
 }
@@ -128,4 +132,47 @@ pub struct DriftView {
     pub message: String,
     /// Next action.
     pub hint: String,
+}
+
+/// `crmctl doctor --output json`.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Diagnosis {
+    /// Format version; 1.
+    pub schema: u32,
+    /// Environment.
+    pub environment: String,
+    /// Nothing is wrong.
+    pub well: bool,
+    /// What was looked at.
+    pub lines: Vec<DiagnosisLine>,
+}
+
+/// One line of a diagnosis.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct DiagnosisLine {
+    /// `doctor/name`.
+    pub check: String,
+    /// `passed failed errored`.
+    pub outcome: String,
+    /// What was expected, when it is not so.
+    pub expected: Option<String>,
+    /// What was seen.
+    pub actual: Option<String>,
+    /// Who looks after it.
+    pub owner: Option<String>,
+    /// Next action.
+    pub hint: Option<String>,
+}
+
+impl From<&CheckEvidence> for DiagnosisLine {
+    fn from(evidence: &CheckEvidence) -> Self {
+        Self {
+            check: evidence.check.clone(),
+            outcome: word(&evidence.outcome),
+            expected: evidence.expected.clone(),
+            actual: evidence.actual.clone(),
+            owner: evidence.owner.clone(),
+            hint: evidence.hint.clone(),
+        }
+    }
 }

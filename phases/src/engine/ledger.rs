@@ -37,7 +37,7 @@ pub struct Lease {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LedgerError {
     /// Somebody else holds the lease.
-    #[error("`{}` holds the lease with run `{}` since {}", .0.holder, .0.run, .0.since)]
+    #[error("`{}` holds the lease with run `{}` (token {}) since {}", .0.holder, .0.run, .0.token, .0.since)]
     Held(Box<Lease>),
     /// The lease given is not the current one any more.
     #[error("run `{run}` lost its lease (token {token})")]
@@ -74,7 +74,11 @@ impl LedgerError {
     /// The next action.
     pub fn hint(&self) -> Option<String> {
         let text = match self {
-            Self::Held(lease) => format!("wait until run `{}` is over, or stop it where it runs", lease.run),
+            Self::Held(lease) => format!(
+                "wait until run `{}` is over, or stop it where it runs; `crmctl unlock` takes the lease from one \
+                 that cannot be reached",
+                lease.run
+            ),
             Self::Lost { .. } => "look at `crmctl status`: a newer run owns the environment".to_owned(),
             Self::Broken { .. } => {
                 "put the journal back from a copy; nothing may be guessed from it".to_owned()

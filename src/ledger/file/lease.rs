@@ -98,6 +98,23 @@ impl LeaseFile {
         }
     }
 
+    /// Puts a free lease file in the place of the one that holds `lease`. The token is remembered, so that the next
+    /// lease is above it.
+    pub(super) fn revoke(directory: &Path, lease: &Lease) -> Result<(), LedgerError> {
+        let lost = || LedgerError::Lost { run: lease.run.clone(), token: lease.token };
+        let current = Self::look(directory)?.ok_or_else(lost)?;
+        if (current.run.as_str(), current.token) != (lease.run.as_str(), lease.token) {
+            return Err(lost());
+        }
+        let (path, new) = (directory.join(NAME), directory.join(format!("{NAME}.new")));
+        let _ = std::fs::remove_file(&new);
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&new);
+        let free = Self { path: new.clone(), file: file.map_err(|error| storage(&new, &error))? };
+        free.store(&Content { schema: 1, token: lease.token, lease: None })?;
+        std::fs::rename(&new, &path).map_err(|error| storage(&path, &error))?;
+        sync_directory(directory)
+    }
+
     /// Who holds it now, from any process. The lease of a dead holder comes back as expired.
     pub(super) fn look(directory: &Path) -> Result<Option<Lease>, LedgerError> {
         let path = directory.join(NAME);

@@ -28,6 +28,14 @@ impl Engine<'_> {
         active.settle_with(written)
     }
 
+    /// Says that a person took the lease away from another run, and why (`crmctl unlock`).
+    pub async fn unlocked(&self, lease: &Lease, environment: &str, from: &Lease, reason: &str) -> RunReport {
+        let plan = word(environment, "unlock", None);
+        let mut active = Active::new(*self, lease, Progress::new(lease.run.clone(), plan));
+        let written = active.write_word(json!({"reason": reason, "from": from})).await;
+        active.settle_with(written)
+    }
+
     /// Says that a person has looked at a stuck environment (`crmctl resolve`).
     pub async fn resolve(&self, lease: &Lease, environment: &str, reason: &str) -> RunReport {
         let plan = word(environment, "resolve", None);
