@@ -3,10 +3,10 @@
 use phases::engine::effects::{EffectContext, EffectOutcome, Evidence, Probe, Progress};
 use phases::engine::failure::{Failure, FailureClass};
 
-use crate::environment::generated::GeneratedSecrets;
+use crate::environment::generated::{GeneratedError, GeneratedSecrets};
 use crate::error::chain;
 use crate::platform::process::postgres::provision::Provisioning;
-use crate::platform::process::postgres::{PostgresError, PrivatePostgres};
+use crate::platform::process::postgres::{PostgresError, PostgresState, PrivatePostgres};
 use crate::site::{Site, database};
 use crate::source::MIGRATIONS;
 
@@ -18,7 +18,11 @@ pub(super) async fn probe(site: &Site) -> Probe {
     if !site.environment.database.embedded {
         return external(site).await;
     }
-    let Some(secrets) = GeneratedSecrets::load(&site.state.secrets_file()) else { return Probe::NotDone };
+    let secrets = match GeneratedSecrets::load(&site.state.secrets_file()) {
+        Ok(Some(secrets)) => secrets,
+        Ok(None) => return Probe::NotDone,
+        Err(error) => return Probe::Unknown(no_secrets(&error)),
+    };
     let postgres = site.postgres();
     match postgres.is_provisioned(&provisioning(site, &postgres, &secrets)).await {
         Ok(true) => Probe::Done(Evidence { summary: "it runs".to_owned(), ..Evidence::default() }),
@@ -53,15 +57,11 @@ pub(super) async fn apply(site: &Site, context: &EffectContext<'_>) -> EffectOut
             }
         };
     }
-    let file = site.state.secrets_file();
-    let secrets = match GeneratedSecrets::load_or_create(&file) {
-        Ok(secrets) => secrets,
-        Err(error) => {
-            let message = format!("`{}` cannot be written: {error}", file.display());
-            return EffectOutcome::NotDone(Failure::new(FailureClass::Failed, message));
-        }
-    };
     let postgres = site.postgres();
+    let secrets = match secrets(site, &postgres) {
+        Ok(secrets) => secrets,
+        Err(failure) => return EffectOutcome::NotDone(failure),
+    };
     (context.progress)(Progress::Message("starting the private PostgreSQL".to_owned()));
     let readiness = match postgres.ensure_running(&secrets.superuser_password).await {
         Ok(readiness) => readiness,
@@ -81,6 +81,32 @@ pub(super) async fn apply(site: &Site, context: &EffectContext<'_>) -> EffectOut
             EffectOutcome::Done(Evidence { summary, ..Evidence::default() })
         }
         Err(error) => EffectOutcome::NotDone(failure(&error)),
+    }
+}
+
+/// The secrets of the server, made with it. Data without them can be opened by nobody.
+fn secrets(site: &Site, postgres: &PrivatePostgres) -> Result<GeneratedSecrets, Failure> {
+    let file = site.state.secrets_file();
+    let found = GeneratedSecrets::load(&file).map_err(|error| no_secrets(&error))?;
+    match (found, postgres.state().map_err(|error| failure(&error))?) {
+        (Some(secrets), _) => Ok(secrets),
+        (None, PostgresState::Absent) => {
+            GeneratedSecrets::load_or_create(&file).map_err(|error| no_secrets(&error))
+        }
+        (None, PostgresState::Stopped | PostgresState::Running { .. }) => {
+            let name = &site.environment.facts.name;
+            let message = format!("`{}` is missing, and the database knows its passwords", file.display());
+            let hint = format!("bring it back from a copy, or start anew: `crmctl down {name} --purge`");
+            Err(Failure::new(FailureClass::Refused, message).hint(hint))
+        }
+    }
+}
+
+fn no_secrets(error: &GeneratedError) -> Failure {
+    let failure = Failure::new(FailureClass::Refused, chain(error));
+    match error.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
     }
 }
 

@@ -113,7 +113,7 @@ impl Secrets {
 }
 
 /// One `KEY=value` line. `$` would be replaced silently outside single quotes, so it is refused there.
-fn parse_line(line: &str) -> Result<(String, SecretString), String> {
+pub(super) fn parse_line(line: &str) -> Result<(String, SecretString), String> {
     let (key, raw) = line
         .strip_prefix("export ")
         .unwrap_or(line)
@@ -137,7 +137,7 @@ fn parse_line(line: &str) -> Result<(String, SecretString), String> {
 }
 
 /// What makes a value unfit, without showing it.
-fn weakness(key: &keys::Key, value: &str) -> Option<String> {
+pub(super) fn weakness(key: &keys::Key, value: &str) -> Option<String> {
     let name = key.name;
     let lower = value.to_lowercase();
     if value.is_empty() {
@@ -177,7 +177,7 @@ fn is_dsn(value: &str) -> bool {
 }
 
 /// A secrets file is for its owner alone.
-fn too_open(file: &Path) -> Option<Mistake> {
+pub(super) fn too_open(file: &Path) -> Option<Mistake> {
     let mode = std::fs::metadata(file).ok()?.permissions().mode() & 0o777;
     let message = format!("can be read by others (mode {mode:04o}); run `chmod 600 {}`", file.display());
     (mode & 0o077 != 0).then(|| mistake(file, 0, message))

@@ -66,6 +66,7 @@ fn role_dsn(site: &Site, role: &str) -> Result<SecretString, String> {
     let environment = &site.environment;
     if environment.database.embedded {
         let secrets = GeneratedSecrets::load(&site.state.secrets_file())
+            .map_err(|error| error.to_string())?
             .ok_or_else(|| format!("`{}` is missing", site.state.secrets_file().display()))?;
         let password = if role == APP { &secrets.app_password } else { &secrets.migrator_password };
         let postgres = site.postgres();
@@ -85,7 +86,7 @@ pub async fn state(site: &Site) -> DatabaseState {
         Reach::Dsn(dsn) => dsn,
         // A stopped private server is started by the run, like one that was never made.
         Reach::Absent => return DatabaseState::Absent,
-        Reach::Down(_) if site.environment.database.embedded => return DatabaseState::Absent,
+        Reach::Down(_) if is_stopped(site) => return DatabaseState::Absent,
         Reach::Down(reason) => return DatabaseState::Unreachable { reason },
     };
     match tokio::time::timeout(PATIENCE, look(&dsn)).await {
@@ -95,6 +96,10 @@ pub async fn state(site: &Site) -> DatabaseState {
         Ok(Err(error)) => DatabaseState::Unreachable { reason: error.to_string() },
         Err(_) => DatabaseState::Unreachable { reason: format!("no answer within {} s", PATIENCE.as_secs()) },
     }
+}
+
+fn is_stopped(site: &Site) -> bool {
+    site.environment.database.embedded && matches!(site.postgres().state(), Ok(PostgresState::Stopped))
 }
 
 /// Versions on which files and database disagree in a way that migrate refuses.

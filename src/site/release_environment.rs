@@ -54,6 +54,7 @@ fn variables(
     put("DRAIN_SECONDS", facts.drain_seconds.to_string().into());
     if environment.database.embedded {
         let secrets = GeneratedSecrets::load(&state.secrets_file())
+            .map_err(|error| error.to_string())?
             .ok_or_else(|| format!("`{}` is missing: migrate makes it", state.secrets_file().display()))?;
         let postgres = PrivatePostgres::new(state.clone());
         let dsn = postgres.dsn(APP, &secrets.app_password, &postgres.database_name());
