@@ -7,6 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use phases::release::ReleaseId;
+use sha2::{Digest, Sha256};
 
 mod sockets;
 
@@ -171,6 +172,16 @@ impl StateDirectory {
     /// Generated secrets of an embedded environment.
     pub fn secrets_file(&self) -> PathBuf {
         self.path().join("secrets.env")
+    }
+
+    /// Eight hexadecimal characters that no other state root and environment have.
+    pub fn short_name(&self) -> String {
+        let root = std::fs::canonicalize(&self.root).unwrap_or_else(|_| self.root.clone());
+        let mut digest = Sha256::new();
+        digest.update(root.as_os_str().as_encoded_bytes());
+        digest.update([0]);
+        digest.update(self.environment.as_bytes());
+        hex::encode(digest.finalize())[..8].to_owned()
     }
 
     /// Where the sockets of this environment are, or will be. Touches nothing.

@@ -5,8 +5,6 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
 use super::{Mode, StateDirectory, StateDirectoryError, make_directory};
 
 /// Bytes of a socket's path that the kernel accepts (`sun_path` less its closing NUL).
@@ -26,7 +24,7 @@ impl SocketDirectory {
     pub(super) fn locate(state: &StateDirectory) -> Result<Self, StateDirectoryError> {
         let remembered_in = state.supervisor().join("sockets");
         let remembered = std::fs::read_link(&remembered_in).ok().filter(|path| still_usable(path));
-        let path = remembered.unwrap_or_else(|| base_directory().join(short_name(state)));
+        let path = remembered.unwrap_or_else(|| base_directory().join(state.short_name()));
         let this = Self { path, remembered_in };
         let longest = this.instance_socket(u64::from(u32::MAX), "private");
         if longest.as_os_str().len() > LONGEST_PATH {
@@ -116,16 +114,6 @@ fn base_directory() -> PathBuf {
 
 fn directory_is_writable(path: &Path) -> bool {
     rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
-}
-
-/// Eight hexadecimal characters that no other state root and environment have.
-fn short_name(state: &StateDirectory) -> String {
-    let root = std::fs::canonicalize(state.root()).unwrap_or_else(|_| state.root().to_owned());
-    let mut digest = Sha256::new();
-    digest.update(root.as_os_str().as_encoded_bytes());
-    digest.update([0]);
-    digest.update(state.environment().as_bytes());
-    hex::encode(digest.finalize())[..8].to_owned()
 }
 
 #[cfg(test)]

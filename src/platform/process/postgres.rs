@@ -16,6 +16,7 @@ mod account;
 mod binaries;
 mod cluster;
 mod error;
+mod holder;
 mod home;
 mod postmaster;
 pub mod provision;
@@ -82,18 +83,18 @@ impl PrivatePostgres {
     /// Finds the server programs, as `ensure_running` would. Changes nothing.
     ///
     /// # Errors
-    /// When there are none, with the package that brings them as hint.
+    /// When there are none, with the package that brings them as hint, or the data are damaged.
     pub fn find_binaries(&self) -> Result<PostgresBinaries, PostgresError> {
-        PostgresBinaries::find(self.binaries.as_deref(), Home::existing(&self.state).version())
+        PostgresBinaries::find(self.binaries.as_deref(), Home::existing(&self.state).version()?)
     }
 
     /// What there is now. Changes nothing.
     ///
     /// # Errors
-    /// When the data directory cannot be read.
+    /// When the data directory cannot be read or is damaged.
     pub fn state(&self) -> Result<PostgresState, PostgresError> {
         let home = Home::existing(&self.state);
-        if home.version().is_none() {
+        if home.version()?.is_none() {
             return Ok(PostgresState::Absent);
         }
         let found = Postmaster::find(&home.data())?;
@@ -106,21 +107,22 @@ impl PrivatePostgres {
     ///
     /// # Errors
     /// When the programs are missing, no unprivileged user can be found, the directory cannot be entered by
-    /// that user, the server does not come up, or it knows another superuser password.
+    /// that user, the data are damaged, the server does not come up, or it knows another superuser password.
     pub async fn ensure_running(&self, password: &SecretString) -> Result<Readiness, PostgresError> {
         let begun = Instant::now();
         let _lock = self.lock().await?;
         let account = Account::for_servers()?;
         let home = Home::ensure(&self.state, account.as_ref())?;
-        let cluster = Cluster { home: &home, account: account.as_ref() };
-        let created = home.version().is_none();
+        let name = format!("crmctl-{}", self.state.short_name());
+        let cluster = Cluster { name: &name, home: &home, account: account.as_ref() };
+        let created = home.version()?.is_none();
         let started = created || !self.is_answering(&home, password).await?;
         if started {
             let binaries = self.find_binaries()?;
             if created {
                 cluster.create(&binaries, password).await?;
             }
-            binaries.check_version(home.version())?;
+            binaries.check_version(home.version()?)?;
             self.launch(&cluster, &binaries, password).await?;
         }
         Ok(Readiness { created, started, took: begun.elapsed() })
@@ -147,7 +149,7 @@ impl PrivatePostgres {
         let sockets = self.state.sockets()?;
         sockets.ensure()?;
         home::give_directory(&sockets.postgres(), cluster.account)?;
-        postmaster::clear_remains(&cluster.home.data(), &sockets.postgres()).await?;
+        postmaster::clear_remains(cluster, &sockets.postgres()).await?;
         let log = self.state.logs().join("postgres.log");
         let postmaster = Postmaster::launch(cluster, binaries, &sockets.postgres(), &log)?;
         postmaster.first_answer(&self.superuser(password), &log).await
@@ -159,11 +161,13 @@ impl PrivatePostgres {
     /// # Errors
     /// When the data directory cannot be read or the process cannot be ended.
     pub async fn stop(&self) -> Result<bool, PostgresError> {
-        if self.state()? == PostgresState::Absent {
+        // Damaged data may have a server too.
+        let data = Home::existing(&self.state).data();
+        if !data.exists() {
             return Ok(false);
         }
         let _lock = self.lock().await?;
-        match Postmaster::find(&Home::existing(&self.state).data())? {
+        match Postmaster::find(&data)? {
             None => Ok(false),
             Some(postmaster) => postmaster.stop().await.map(|()| true),
         }

@@ -15,6 +15,8 @@ use super::{PostgresBinaries, PostgresError, SUPERUSER};
 /// A home and who works in it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cluster<'a> {
+    /// What its processes call themselves; no other environment's do.
+    pub(super) name: &'a str,
     pub(super) home: &'a Home,
     pub(super) account: Option<&'a Account>,
 }
@@ -28,8 +30,6 @@ impl Cluster<'_> {
     ) -> Result<(), PostgresError> {
         let half_made = self.home.half_made();
         remove_tree(&half_made)?;
-        // What stands in the data's place without being data is the rest of a removal.
-        remove_tree(&self.home.data())?;
         let password_file = self.home.path().join("password");
         self.write_password(&password_file, password)?;
         let output = self.init(binaries, &half_made, &password_file).await;
@@ -39,6 +39,7 @@ impl Cluster<'_> {
             return Err(PostgresError::InitFailed { output: last_lines(&output) });
         }
         removed.map_err(|source| PostgresError::Io { path: password_file, what: "remove", source })?;
+        // The kernel refuses it when data stand there.
         std::fs::rename(&half_made, self.home.data()).map_err(|source| PostgresError::Io {
             path: half_made,
             what: "rename",

@@ -24,6 +24,22 @@ pub enum PostgresError {
         /// Version of the programs.
         programs: String,
     },
+    /// What stands in the place of the data is no whole database.
+    #[error("the database in `{}` is damaged: {reason}", path.display())]
+    Damaged {
+        /// Data directory.
+        path: PathBuf,
+        /// How it shows.
+        reason: String,
+    },
+    /// The kernel shows nothing of the process that may be the server.
+    #[error("process {pid}, which `{}` names, cannot be looked at", path.display())]
+    Hidden {
+        /// Its number.
+        pid: i32,
+        /// The pid file.
+        path: PathBuf,
+    },
     /// PostgreSQL refuses to run as root and there is nobody else.
     #[error("PostgreSQL refuses root, and there is no user `postgres` or `nobody` to run it as")]
     NoUser,
@@ -93,6 +109,14 @@ impl PostgresError {
             ),
             Self::VersionMismatch { data, .. } => Some(format!(
                 "install package `postgresql-{data}`, or remove the data with `crmctl down … --purge`"
+            )),
+            Self::Damaged { .. } => Some(
+                "bring the data back from a copy, or remove them for good with `crmctl down … --purge`"
+                    .into(),
+            ),
+            Self::Hidden { pid, path } => Some(format!(
+                "mount `/proc` without `hidepid`; when process {pid} is no PostgreSQL, remove `{}`",
+                path.display()
             )),
             Self::NoUser => Some("make a system user `postgres`".into()),
             Self::CannotEnter { path, .. } => {

@@ -43,14 +43,13 @@ impl Home {
     }
 
     fn link_elsewhere(&self, state: &StateDirectory) -> Result<(), PostgresError> {
-        let name = state.sockets()?.path().file_name().expect("a name of eight characters").to_owned();
         let base = PathBuf::from("/var/lib/crmctl");
         DirBuilder::new().recursive(true).mode(0o711).create(&base).map_err(|source| PostgresError::Io {
             path: base.clone(),
             what: "make",
             source,
         })?;
-        let target = base.join(format!("postgres-{}", name.to_string_lossy()));
+        let target = base.join(format!("postgres-{}", state.short_name()));
         std::os::unix::fs::symlink(&target, &self.path).map_err(|source| PostgresError::Io {
             path: self.path.clone(),
             what: "make",
@@ -73,9 +72,23 @@ impl Home {
         &self.path
     }
 
-    /// Major version of the data; none while there are none.
-    pub(super) fn version(&self) -> Option<u32> {
-        std::fs::read_to_string(self.data().join("PG_VERSION")).ok()?.trim().parse().ok()
+    /// Major version of the data; none while there are none: no directory, or an empty one.
+    ///
+    /// # Errors
+    /// When something stands there whose version cannot be told: it may be all that is left of a database.
+    pub(super) fn version(&self) -> Result<Option<u32>, PostgresError> {
+        let data = self.data();
+        let damaged = |reason: String| PostgresError::Damaged { path: data.clone(), reason };
+        match std::fs::read_dir(&data).map(|mut entries| entries.next().is_none()) {
+            Ok(true) => return Ok(None),
+            Ok(false) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(damaged(error.to_string())),
+        }
+        let text = std::fs::read_to_string(data.join("PG_VERSION"));
+        let text = text.map_err(|error| damaged(format!("`PG_VERSION`: {error}")))?;
+        let version = text.trim().parse().map(Some);
+        version.map_err(|_| damaged("`PG_VERSION` holds no version".to_owned()))
     }
 
     /// Removes everything, also behind the link.

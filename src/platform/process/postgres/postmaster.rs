@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::account::run_as;
 use super::cluster::Cluster;
+use super::holder::{Holder, holder, orphans};
 use super::{PORT, PostgresBinaries, PostgresError, SUPERUSER};
 use crate::supervisor::logs;
 use crate::supervisor::process::ProcessIdentity;
@@ -24,7 +25,7 @@ const START_DEADLINE: Duration = Duration::from_secs(60);
 /// A log beyond this many bytes is set aside at the next start.
 const LARGEST_LOG: u64 = 10 * 1024 * 1024;
 /// Enough for two releases side by side, small in memory, no second guess by the planner's compiler.
-const SETTINGS: [&str; 8] = [
+const SETTINGS: [&str; 7] = [
     "listen_addresses=",
     "unix_socket_permissions=0700",
     "max_connections=100",
@@ -32,7 +33,6 @@ const SETTINGS: [&str; 8] = [
     "max_wal_size=256MB",
     "jit=off",
     "log_min_messages=warning",
-    "cluster_name=crmctl",
 ];
 
 /// The first process of a running server.
@@ -44,6 +44,9 @@ pub(super) struct Postmaster {
 impl Postmaster {
     /// The server that runs on `data`, if one does. A pid file whose process is gone, or is another program
     /// that got the number, counts as none.
+    ///
+    /// # Errors
+    /// When the pid file cannot be read, or the process that it names cannot be looked at.
     pub(super) fn find(data: &Path) -> Result<Option<Self>, PostgresError> {
         let path = data.join("postmaster.pid");
         let text = match std::fs::read_to_string(&path) {
@@ -52,8 +55,11 @@ impl Postmaster {
             Err(source) => return Err(PostgresError::Io { path, what: "read", source }),
         };
         let pid: Option<i32> = text.lines().next().and_then(|line| line.trim().parse().ok());
-        let process = pid.filter(|&pid| works_in(pid, data)).and_then(ProcessIdentity::of);
-        Ok(process.map(|process| Self { process }))
+        match pid.map(|pid| (pid, holder(pid, data))) {
+            Some((_, Holder::Server(process))) => Ok(Some(Self { process })),
+            Some((pid, Holder::Hidden)) => Err(PostgresError::Hidden { pid, path }),
+            Some((_, Holder::Nobody)) | None => Ok(None),
+        }
     }
 
     /// Starts the server in a session of its own.
@@ -63,6 +69,7 @@ impl Postmaster {
         sockets: &Path,
         log: &Path,
     ) -> Result<Self, PostgresError> {
+        let name = format!("cluster_name={}", cluster.name);
         let open = logs::set_aside_when_large(log, LARGEST_LOG)
             .and_then(|()| File::options().append(true).create(true).mode(0o600).open(log));
         let cannot_write = |source| PostgresError::Io { path: log.to_owned(), what: "write", source };
@@ -77,7 +84,7 @@ impl Postmaster {
             .arg("-k")
             .arg(sockets)
             .args(["-p", &PORT.to_string()])
-            .args(SETTINGS.iter().flat_map(|setting| ["-c", setting]))
+            .args(SETTINGS.iter().copied().chain([name.as_str()]).flat_map(|setting| ["-c", setting]))
             .stdin(Stdio::null())
             .stdout(output.try_clone().map_err(cannot_write)?)
             .stderr(output);
@@ -138,18 +145,12 @@ impl Postmaster {
     }
 }
 
-/// Whether process `pid` is a PostgreSQL process on `data`: all of them change to their data directory.
-fn works_in(pid: i32, data: &Path) -> bool {
-    let program = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    let directory = std::fs::read_link(format!("/proc/{pid}/cwd")).ok();
-    let data = std::fs::canonicalize(data).ok();
-    program.trim_end().starts_with("postgres") && directory.is_some() && directory == data
-}
-
 /// Clears what a killed server left: waits for its orphaned children to notice, then removes lock files whose
-/// number may meanwhile belong to another program, for which PostgreSQL would refuse to start.
-pub(super) async fn clear_remains(data: &Path, sockets: &Path) -> Result<(), PostgresError> {
-    for orphan in processes_in(data) {
+/// number may meanwhile belong to another program, for which PostgreSQL would refuse to start. Only to be called
+/// when [`Postmaster::find`] has found none.
+pub(super) async fn clear_remains(cluster: &Cluster<'_>, sockets: &Path) -> Result<(), PostgresError> {
+    let data = cluster.home.data();
+    for orphan in orphans(&data, &format!("postgres: {}: ", cluster.name)) {
         if !orphan.is_over_within(Duration::from_secs(5)).await {
             orphan.signal(Signal::QUIT);
             if !orphan.is_over_within(Duration::from_secs(5)).await {
@@ -167,18 +168,6 @@ pub(super) async fn clear_remains(data: &Path, sockets: &Path) -> Result<(), Pos
         }
     }
     Ok(())
-}
-
-fn processes_in(data: &Path) -> Vec<ProcessIdentity> {
-    let Ok(entries) = std::fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|&pid| works_in(pid, data))
-        .filter_map(ProcessIdentity::of)
-        .collect()
 }
 
 /// Source: PostgreSQL error codes, class 28.
