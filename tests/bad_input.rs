@@ -2,15 +2,8 @@
 //! served still serves.
 
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
 
 use crate::harness::machine::Machine;
-
-fn secrets(machine: &Machine, text: &str, mode: u32) {
-    let file = machine.checkout().join(".env.local");
-    std::fs::write(&file, text).unwrap();
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
-}
 
 #[test]
 fn an_unknown_word_is_usage_and_says_what_was_meant() {
@@ -54,11 +47,11 @@ fn a_broken_environment_file_names_its_line() {
 #[test]
 fn secrets_that_are_open_weak_or_placeholders_are_refused() {
     let machine = Machine::new();
-    secrets(&machine, "JWT_SECRET=0123456789012345678901234567890123456789\n", 0o644);
+    machine.write_secrets("JWT_SECRET=0123456789012345678901234567890123456789\n", 0o644);
     machine.crmctl(&["deploy", "local"]).exits(10).says(&["mode 0644", "chmod 600"]);
-    secrets(&machine, "LOG_LEVEL=INFO\nJWT_SECRET=changeme-changeme-changeme-changeme\n", 0o600);
+    machine.write_secrets("LOG_LEVEL=INFO\nJWT_SECRET=changeme-changeme-changeme-changeme\n", 0o600);
     machine.crmctl(&["deploy", "local"]).exits(10).says(&[".env.local:2:", "`JWT_SECRET` is a placeholder"]);
-    secrets(&machine, "JWT_SECRET=short\n", 0o600);
+    machine.write_secrets("JWT_SECRET=short\n", 0o600);
     let said = machine.crmctl(&["deploy", "local"]).exits(10).says(&["`JWT_SECRET` is weak"]);
     assert!(!said.out.contains("short") && !said.err.contains("short"), "a value is shown");
     assert_eq!(machine.serving(), "nothing");
@@ -70,7 +63,7 @@ fn a_missing_secret_of_an_outside_database_is_refused() {
     let outside = "dsn_key = \"POSTGRES_DSN\"\nmigrator_dsn_key = \"POSTGRES_MIGRATOR_DSN\"";
     machine.configure("crm-server", &[("embedded = true", outside)]);
     machine.commit("outside database");
-    secrets(&machine, "LOG_LEVEL=INFO\n", 0o600);
+    machine.write_secrets("LOG_LEVEL=INFO\n", 0o600);
     machine.crmctl(&["preflight", "local"]).exits(10).says(&["POSTGRES_DSN", "missing", "JWT_SECRET"]);
     machine.configure("crm-server", &[]);
 }

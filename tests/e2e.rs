@@ -6,6 +6,7 @@ mod harness;
 
 mod bad_input;
 mod contract;
+mod database;
 mod gate;
 mod interruption;
 mod migrations;

@@ -80,6 +80,8 @@ pub(super) async fn apply(site: &Site, context: &EffectContext<'_>) -> EffectOut
             let summary = format!("private PostgreSQL {how}, ready after {} ms", readiness.took.as_millis());
             EffectOutcome::Done(Evidence { summary, ..Evidence::default() })
         }
+        // The server may still be at it.
+        Err(error @ PostgresError::TimedOut { .. }) => EffectOutcome::Unknown(failure(&error)),
         Err(error) => EffectOutcome::NotDone(failure(&error)),
     }
 }

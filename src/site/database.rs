@@ -112,7 +112,10 @@ pub async fn drift(site: &Site) -> Vec<::migrate::Drift> {
     let (Ok(source), Reach::Dsn(dsn)) = (site.source(), reach(site)) else { return Vec::new() };
     let files = ::migrate::MigrationSet::load(&source.checkout.root.join(crate::source::MIGRATIONS));
     let (Ok(set), Ok(database)) = (files, ::migrate::Database::new(&dsn, "look")) else { return Vec::new() };
-    ::migrate::status(&database, &set).await.map(|status| status.drift).unwrap_or_default()
+    match tokio::time::timeout(PATIENCE, ::migrate::status(&database, &set)).await {
+        Ok(status) => status.map(|status| status.drift).unwrap_or_default(),
+        Err(_) => Vec::new(),
+    }
 }
 
 /// Is the first tenant there?
@@ -150,10 +153,15 @@ async fn look(dsn: &SecretString) -> Result<(Vec<i64>, bool), sqlx::Error> {
 /// A short session of our own.
 ///
 /// # Errors
-/// What the driver says.
+/// What the driver says; after five seconds without an answer, that.
 pub async fn connect(dsn: &SecretString) -> Result<PgConnection, sqlx::Error> {
     let options = PgConnectOptions::from_str(dsn.expose_secret())?.disable_statement_logging();
-    PgConnection::connect_with(&options.application_name("crmctl/look")).await
+    let options = options.application_name("crmctl/look");
+    let late = |_| {
+        let message = format!("no answer within {} s", PATIENCE.as_secs());
+        sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, message))
+    };
+    tokio::time::timeout(PATIENCE, PgConnection::connect_with(&options)).await.map_err(late)?
 }
 
 /// No such database, role, or password: a private server that was not finished.

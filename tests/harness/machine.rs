@@ -135,6 +135,14 @@ impl Machine {
         std::fs::write(file, lines.join("\n") + "\n").unwrap();
     }
 
+    /// Writes the operator's secrets file.
+    pub(crate) fn write_secrets(&self, text: &str, mode: u32) {
+        use std::os::unix::fs::PermissionsExt;
+        let file = self.checkout().join(".env.local");
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
     /// The checkout.
     pub(crate) fn checkout(&self) -> PathBuf {
         self.directory.path().join("checkout")

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crmctl::platform::process::postgres::provision::{APP, MIGRATOR, Provisioning};
 use crmctl::platform::process::postgres::{PostgresError, PostgresState, PrivatePostgres};
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{Connection, PgConnection, query_scalar};
@@ -20,6 +21,10 @@ fn running_pid(postgres: &PrivatePostgres) -> i32 {
         PostgresState::Running { pid } => pid,
         other => panic!("not running: {other:?}"),
     }
+}
+
+fn signal(pid: i32, signal: Signal) {
+    kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
 }
 
 async fn answers(postgres: &PrivatePostgres) -> String {
@@ -227,6 +232,46 @@ async fn missing_programs_are_told_with_the_package_and_leave_nothing() {
 }
 
 #[tokio::test]
+async fn key_combination_at_the_terminal_does_not_reach_initdb() {
+    use std::os::unix::fs::PermissionsExt;
+    let machine = Machine::new();
+    let programs = machine.path().join("programs");
+    std::fs::create_dir(&programs).unwrap();
+    for program in ["postgres", "initdb"] {
+        // Its number and its group's (field 5), as a last word of failure.
+        let script = "#!/bin/sh\necho $$ $(cut -d' ' -f5 /proc/$$/stat) >&2\nexit 1\n";
+        std::fs::write(programs.join(program), script).unwrap();
+        std::fs::set_permissions(programs.join(program), PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let postgres = PrivatePostgres::new(machine.state()).with_binaries(&programs);
+    let error = postgres.ensure_running(&password()).await.unwrap_err();
+    assert!(matches!(error, PostgresError::InitFailed { .. }), "{error}");
+    let (process, group) = error.detail()[0].split_once(' ').unwrap();
+    assert_eq!(process, group);
+    assert!(!machine.state().postgres().join("password").exists());
+}
+
+#[tokio::test]
+async fn server_that_does_not_answer_is_told_in_time() {
+    let machine = Machine::new();
+    let postgres = PrivatePostgres::new(machine.state());
+    postgres.ensure_running(&password()).await.unwrap();
+    let wanted = provisioning(&postgres);
+    let pid = running_pid(&postgres);
+    // Stopped, it takes connections into its queue and says nothing.
+    signal(pid, Signal::STOP);
+    let asked = postgres.is_provisioned(&wanted).await;
+    let made = postgres.provision(&wanted).await;
+    signal(pid, Signal::CONT);
+    for error in [asked.unwrap_err(), made.unwrap_err()] {
+        assert!(matches!(error, PostgresError::TimedOut { .. }), "{error}");
+        assert!(error.hint().is_some());
+    }
+    postgres.provision(&wanted).await.unwrap();
+    postgres.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn server_that_cannot_start_is_told_with_its_log() {
     let machine = Machine::new();
     let postgres = PrivatePostgres::new(machine.state());
@@ -255,19 +300,23 @@ async fn state_where_the_server_user_cannot_go_still_works() {
     std::fs::remove_dir_all(state.sockets().unwrap().path()).unwrap();
 }
 
-#[tokio::test]
-async fn provisioning_twice_changes_nothing_and_mends_passwords() {
-    let machine = Machine::new();
-    let postgres = PrivatePostgres::new(machine.state());
+fn provisioning(postgres: &PrivatePostgres) -> Provisioning {
     let roles =
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("backend/migrations/provision/roles.sql");
-    let mut wanted = Provisioning {
+    Provisioning {
         database: postgres.database_name(),
         roles,
         superuser: password(),
         migrator: SecretString::from("migrator-canary'1"),
         app: SecretString::from("a\\1"),
-    };
+    }
+}
+
+#[tokio::test]
+async fn provisioning_twice_changes_nothing_and_mends_passwords() {
+    let machine = Machine::new();
+    let postgres = PrivatePostgres::new(machine.state());
+    let mut wanted = provisioning(&postgres);
     assert!(!postgres.is_provisioned(&wanted).await.unwrap());
     postgres.ensure_running(&password()).await.unwrap();
     assert!(!postgres.is_provisioned(&wanted).await.unwrap());

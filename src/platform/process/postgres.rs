@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
+use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use tokio::time::Instant;
 use url::Url;
@@ -212,6 +213,8 @@ impl PrivatePostgres {
             .ssl_mode(PgSslMode::Disable)
             .database(SUPERUSER)
             .application_name("crmctl")
+            // A log must not show statements that hold passwords.
+            .disable_statement_logging()
     }
 
     fn superuser(&self, password: &SecretString) -> PgConnectOptions {

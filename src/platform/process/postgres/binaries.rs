@@ -1,5 +1,6 @@
 //! Where the server programs are: on `PATH`, or in Debian's directories, which are not on it.
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -51,7 +52,12 @@ impl PostgresBinaries {
 
     /// What `postgres --version` says, as `postgres (PostgreSQL) 15.14 (Debian …)`.
     pub fn version(&self) -> Option<String> {
-        let output = Command::new(self.program("postgres")).arg("--version").env_clear().output().ok()?;
+        let output = Command::new(self.program("postgres"))
+            .arg("--version")
+            .env_clear()
+            .process_group(0)
+            .output()
+            .ok()?;
         Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 

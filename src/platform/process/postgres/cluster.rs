@@ -1,16 +1,23 @@
 //! Making the data directory, once: beside its place first, so that a half-made one never counts.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Error as IoError, ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, fchown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
+use tokio::time::timeout;
 
 use super::account::{Account, run_as};
 use super::home::{Home, remove_tree};
 use super::{PostgresBinaries, PostgresError, SUPERUSER};
+use crate::supervisor::process::ProcessIdentity;
+
+/// Longest making of a data directory; a second is usual.
+const INIT_DEADLINE: Duration = Duration::from_secs(60);
 
 /// A home and who works in it.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +65,8 @@ impl Cluster<'_> {
         run_as(&mut command, self.account);
         command
             .current_dir(self.home.path())
+            // Ctrl-C at the terminal is for crmctl, which ends its own things in order.
+            .process_group(0)
             .stdin(Stdio::null())
             .args(["--no-sync", "--no-instructions", "--encoding=UTF8", "--locale=C.UTF-8"])
             .args(["--auth=scram-sha-256", "--username", SUPERUSER])
@@ -65,10 +74,11 @@ impl Cluster<'_> {
             .arg(password_file)
             .arg("--pgdata")
             .arg(place);
-        tokio::process::Command::from(command).output().await.map_err(|source| PostgresError::Io {
-            path: program,
-            what: "run",
-            source,
+        within(&mut command, INIT_DEADLINE).await.map_err(|source| match source.kind() {
+            ErrorKind::TimedOut => {
+                PostgresError::TimedOut { what: "`initdb`", seconds: INIT_DEADLINE.as_secs() }
+            }
+            _ => PostgresError::Io { path: program, what: "run", source },
         })
     }
 
@@ -84,8 +94,52 @@ impl Cluster<'_> {
     }
 }
 
+/// Runs `command`, the leader of its own group, to its end; after `limit` the whole group is killed.
+async fn within(command: &mut Command, limit: Duration) -> Result<Output, IoError> {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let process = ProcessIdentity::of_child(&child)?;
+    let output = tokio::task::spawn_blocking(move || child.wait_with_output());
+    match timeout(limit, output).await {
+        Ok(output) => output.map_err(IoError::other)?,
+        Err(_) => {
+            process.kill_group();
+            Err(ErrorKind::TimedOut.into())
+        }
+    }
+}
+
 fn last_lines(output: &Output) -> Vec<String> {
     let text = String::from_utf8_lossy(&output.stderr);
     let lines: Vec<String> = text.lines().map(str::to_owned).filter(|line| !line.trim().is_empty()).collect();
     lines[lines.len().saturating_sub(10)..].to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).process_group(0);
+        command
+    }
+
+    #[tokio::test]
+    async fn a_program_that_does_not_end_is_ended_with_all_it_started() {
+        let (mut alive, input) = std::io::pipe().unwrap();
+        // The grandchild holds the pipe open as long as it lives.
+        let mut command = shell("sleep 600 & wait");
+        command.stdin(input);
+        let error = within(&mut command, Duration::from_millis(200)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        drop(command);
+        std::io::Read::read_to_end(&mut alive, &mut Vec::new()).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_program_that_ends_is_told_with_its_output() {
+        let output = within(&mut shell("echo one; echo two >&2; exit 3"), INIT_DEADLINE).await.unwrap();
+        assert_eq!(output.status.code(), Some(3));
+        assert_eq!(last_lines(&output), ["two"]);
+    }
 }

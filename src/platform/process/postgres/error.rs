@@ -67,6 +67,14 @@ pub enum PostgresError {
         /// The log.
         path: PathBuf,
     },
+    /// Something did not come to an end in time.
+    #[error("{what} did not end within {seconds} s")]
+    TimedOut {
+        /// What was waited for.
+        what: &'static str,
+        /// How long.
+        seconds: u64,
+    },
     /// It knows another password than we do.
     #[error("PostgreSQL refuses the password of `{role}`")]
     PasswordRefused {
@@ -128,6 +136,7 @@ impl PostgresError {
                  `crmctl down … --purge`"
                     .into(),
             ),
+            Self::TimedOut { .. } => Some("look at the load of this machine, then run the same again".into()),
             Self::State(error) => error.hint(),
             Self::InitFailed { .. } | Self::StopFailed { .. } | Self::Io { .. } | Self::Database(_) => None,
         }

@@ -22,6 +22,8 @@ use crate::supervisor::spawn::spawn_detached;
 
 /// Longest start: a crash may have left much to recover.
 const START_DEADLINE: Duration = Duration::from_secs(60);
+/// Longest wait for one connection, or for its end.
+pub(super) const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
 /// A log beyond this many bytes is set aside at the next start.
 const LARGEST_LOG: u64 = 10 * 1024 * 1024;
 /// Enough for two releases side by side, small in memory, no second guess by the planner's compiler.
@@ -108,8 +110,8 @@ impl Postmaster {
         loop {
             // Asked first: a server that ended after this is found by the next round.
             let alive = self.is_alive();
-            let refusal = match timeout(Duration::from_secs(5), PgConnection::connect_with(options)).await {
-                Ok(Ok(connection)) => return connection.close().await.map_err(Into::into),
+            let refusal = match timeout(ANSWER_DEADLINE, PgConnection::connect_with(options)).await {
+                Ok(Ok(connection)) => return close(connection).await,
                 Ok(Err(error)) => error,
                 Err(_) => SqlxError::PoolTimedOut,
             };
@@ -168,6 +170,14 @@ pub(super) async fn clear_remains(cluster: &Cluster<'_>, sockets: &Path) -> Resu
         }
     }
     Ok(())
+}
+
+/// Says goodbye; a server that does not hear it any more is left alone.
+pub(super) async fn close(connection: PgConnection) -> Result<(), PostgresError> {
+    match timeout(ANSWER_DEADLINE, connection.close()).await {
+        Ok(closed) => closed.map_err(Into::into),
+        Err(_) => Ok(()),
+    }
 }
 
 /// Source: PostgreSQL error codes, class 28.

@@ -2,18 +2,23 @@
 //! release's own `migrations/provision/roles.sql`; tables are no business of this file.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, query_scalar, raw_sql};
+use sqlx::{AssertSqlSafe, Connection, query_scalar, raw_sql};
+use tokio::time::timeout;
 
-use super::postmaster::is_wrong_password;
+use super::postmaster::{ANSWER_DEADLINE, close, is_wrong_password};
 use super::{PostgresError, PostgresState, PrivatePostgres};
 
 /// Owner of the schema; runs migrations and the seed.
 pub const MIGRATOR: &str = "crm_migrator";
 /// What the server connects as.
 pub const APP: &str = "crm_app";
+
+/// Longest making of roles and database; part of a second is usual.
+const PROVISION_DEADLINE: Duration = Duration::from_secs(60);
 
 /// What a CRM needs of the server.
 #[derive(Debug, Clone)]
@@ -39,15 +44,20 @@ impl PrivatePostgres {
     /// Makes roles, database and passwords as `wanted`. Doing it again changes nothing. The server must run.
     ///
     /// # Errors
-    /// When the file of roles cannot be read, the superuser's password is refused or a statement fails.
+    /// When the file of roles cannot be read, the superuser's password is refused, a statement fails or the server
+    /// does not answer in time.
     pub async fn provision(&self, wanted: &Provisioning) -> Result<(), PostgresError> {
+        let _lock = self.lock().await?;
+        within("making roles and database", PROVISION_DEADLINE, self.provision_locked(wanted)).await
+    }
+
+    async fn provision_locked(&self, wanted: &Provisioning) -> Result<(), PostgresError> {
         let path = wanted.roles.clone();
         let roles = std::fs::read_to_string(&path).map_err(|source| PostgresError::Io {
             path,
             what: "read",
             source,
         })?;
-        let _lock = self.lock().await?;
         let superuser = self.superuser(&wanted.superuser);
         create_database(&superuser, &wanted.database).await?;
         let mut connection = connect(&superuser.clone().database(&wanted.database)).await?;
@@ -57,14 +67,13 @@ impl PrivatePostgres {
                 set_password(&mut connection, role, password).await?;
             }
         }
-        connection.close().await?;
-        Ok(())
+        close(connection).await
     }
 
     /// Whether both roles can log in to the database as `wanted` says. Starts and changes nothing.
     ///
     /// # Errors
-    /// When the server runs and cannot be asked.
+    /// When the server runs and cannot be asked, or does not answer in time.
     pub async fn is_provisioned(&self, wanted: &Provisioning) -> Result<bool, PostgresError> {
         if !matches!(self.state()?, PostgresState::Running { .. }) {
             return Ok(false);
@@ -79,22 +88,40 @@ impl PrivatePostgres {
         password: &SecretString,
         database: &str,
     ) -> Result<bool, PostgresError> {
-        match self.options(role, password).database(database).connect().await {
-            Ok(connection) => connection.close().await.map(|()| true).map_err(Into::into),
-            Err(error) => match error.as_database_error().and_then(|error| error.code()).as_deref() {
-                // Wrong password or no such role; no such database; not allowed to connect to it.
-                Some("28P01" | "28000" | "3D000" | "42501") => Ok(false),
-                _ => Err(error.into()),
-            },
+        let options = self.options(role, password).database(database);
+        match connect(&options).await {
+            Ok(connection) => close(connection).await.map(|()| true),
+            // Wrong password.
+            Err(PostgresError::PasswordRefused { .. }) => Ok(false),
+            Err(PostgresError::Database(error)) => {
+                match error.as_database_error().and_then(|error| error.code()).as_deref() {
+                    // No such role; no such database; not allowed to connect to it.
+                    Some("28000" | "3D000" | "42501") => Ok(false),
+                    _ => Err(error.into()),
+                }
+            }
+            Err(error) => Err(error),
         }
     }
 }
 
 async fn connect(options: &PgConnectOptions) -> Result<PgConnection, PostgresError> {
-    PgConnection::connect_with(options).await.map_err(|error| match is_wrong_password(&error) {
-        true => PostgresError::PasswordRefused { role: super::SUPERUSER.into() },
-        false => error.into(),
+    within("a connection to the private PostgreSQL", ANSWER_DEADLINE, async {
+        PgConnection::connect_with(options).await.map_err(|error| match is_wrong_password(&error) {
+            true => PostgresError::PasswordRefused { role: options.get_username().to_owned() },
+            false => error.into(),
+        })
     })
+    .await
+}
+
+async fn within<T>(
+    what: &'static str,
+    limit: Duration,
+    work: impl Future<Output = Result<T, PostgresError>>,
+) -> Result<T, PostgresError> {
+    let late = |_| PostgresError::TimedOut { what, seconds: limit.as_secs() };
+    timeout(limit, work).await.map_err(late)?
 }
 
 async fn create_database(superuser: &PgConnectOptions, name: &str) -> Result<(), PostgresError> {
@@ -110,8 +137,7 @@ async fn create_database(superuser: &PgConnectOptions, name: &str) -> Result<(),
             .await?;
         raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await?;
     }
-    connection.close().await?;
-    Ok(())
+    close(connection).await
 }
 
 /// The statement is quoted by the server and kept out of its log, also when it fails.
