@@ -29,7 +29,21 @@ async fn down_stops_everything_and_purge_removes_it() {
     let sockets = machine.state().sockets().unwrap();
     platform.purge(3).await.unwrap();
     assert!(!machine.state().path().exists() && !sockets.path().exists());
+    assert_eq!(std::fs::read_dir(machine.state().root()).unwrap().count(), 0, "a rest is left aside");
     platform.purge(3).await.unwrap();
+}
+
+#[tokio::test]
+async fn down_ends_what_has_lost_its_sockets() {
+    let machine = Machine::new();
+    let platform = machine.platform(&[]);
+    machine.deploy(&platform, &machine.release(1), 1).await;
+    std::fs::remove_dir_all(machine.state().sockets().unwrap().path()).unwrap();
+    platform.down(1).await.unwrap();
+    assert!(machine.processes().is_empty(), "{:?}", machine.processes());
+    machine.deploy(&platform, &machine.release(1), 2).await;
+    assert!(machine.answering().is_some());
+    platform.down(2).await.unwrap();
 }
 
 #[tokio::test]
