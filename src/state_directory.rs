@@ -50,8 +50,8 @@ pub enum StateDirectoryError {
         #[source]
         source: IoError,
     },
-    /// Someone else's directory stands where private sockets would go.
-    #[error("`{}` belongs to user {owner}, not to us", path.display())]
+    /// A link, or someone else's directory, stands where private sockets would go.
+    #[error("`{}` is no directory of ours (it belongs to user {owner})", path.display())]
     ForeignOwner {
         /// Which directory.
         path: PathBuf,
@@ -79,8 +79,11 @@ impl StateDirectoryError {
             Self::Unusable { .. } => {
                 Some("set `CRMCTL_STATE_DIR` to a directory that you may write to".into())
             }
-            Self::ForeignOwner { path, .. } => Some(format!("remove `{}`", path.display())),
-            Self::SocketPathTooLong { .. } => Some("set `XDG_RUNTIME_DIR` to a short path".into()),
+            Self::ForeignOwner { path, .. } => Some(format!(
+                "remove `{}`, or set `CRMCTL_STATE_DIR` to a short path of your own",
+                path.display()
+            )),
+            Self::SocketPathTooLong { .. } => Some("set `CRMCTL_STATE_DIR` to a short path".into()),
             Self::BadEnvironmentName { .. } => None,
         }
     }

@@ -2,8 +2,12 @@
 //! of an ordinary user that outlasts a login.
 
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
-use crate::harness::machine::{Machine, Said};
+use crate::harness::machine::{Machine, Said, artifact};
 
 #[test]
 fn the_loudest_log_of_a_first_deploy_holds_no_secret() {
@@ -39,4 +43,63 @@ fn a_database_that_takes_connections_and_says_nothing_is_told() {
     machine.crmctl(&["preflight", "local"]).exits(10).says(&["preflight/database", "no answer within 5 s"]);
     drop(mute);
     machine.configure("crm-server", &[]);
+}
+
+/// An ordinary user, when the test runs as root: nobody.
+const NOBODY: u32 = 65534;
+
+/// The machine with everything in it, in the hands of an ordinary user who has logged in.
+fn ordinary_users(machine: &Machine) {
+    let (server, program) = (machine.checkout().join("crm-server"), machine.checkout().join("crmctl"));
+    std::fs::copy(artifact("crm-server"), &server).unwrap();
+    std::fs::copy(env!("CARGO_BIN_EXE_crmctl"), &program).unwrap();
+    let file = machine.checkout().join("config/environments/local.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let there = artifact("crm-server").display().to_string();
+    std::fs::write(&file, text.replace(&there, "crm-server")).unwrap();
+    std::fs::write(machine.checkout().join(".gitignore"), ".env*\ncrm-server\ncrmctl\n").unwrap();
+    machine.commit("server of its own");
+    for directory in [machine.state(), runtime(machine)] {
+        std::fs::create_dir(&directory).unwrap();
+        std::fs::set_permissions(&directory, PermissionsExt::from_mode(0o700)).unwrap();
+    }
+    if rustix::process::geteuid().is_root() {
+        let owner = format!("{NOBODY}:{NOBODY}");
+        let all = [machine.checkout(), machine.state(), runtime(machine)];
+        assert!(Command::new("chown").arg("-R").arg(owner).args(all).status().unwrap().success());
+    }
+}
+
+/// `$XDG_RUNTIME_DIR`, which goes with the last logout.
+fn runtime(machine: &Machine) -> PathBuf {
+    machine.checkout().with_file_name("runtime")
+}
+
+fn as_ordinary_user(machine: &Machine, arguments: &[&str]) -> Said {
+    let ours = machine.command(arguments);
+    let mut command = Command::new(machine.checkout().join("crmctl"));
+    command.args(ours.get_args()).current_dir(machine.checkout()).env_clear();
+    command.envs(ours.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.env("XDG_RUNTIME_DIR", runtime(machine)).env("HOME", machine.checkout());
+    command.env("PATH", std::env::var_os("PATH").unwrap()).stdin(Stdio::null());
+    if rustix::process::geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command.output().unwrap().into()
+}
+
+#[test]
+fn environment_of_an_ordinary_user_outlasts_the_login() {
+    let machine = Machine::new();
+    ordinary_users(&machine);
+    let deploy = ["deploy", "local", "--skip", "perf", "--reason", "not this story"];
+    as_ordinary_user(&machine, &deploy).exits(0);
+    let server =
+        || std::fs::read_to_string(machine.state().join("local/postgres/data/postmaster.pid")).unwrap();
+    let before = server();
+    std::fs::remove_dir_all(runtime(&machine)).unwrap();
+    as_ordinary_user(&machine, &deploy).exits(0);
+    assert_eq!(server(), before, "PostgreSQL was started again");
+    as_ordinary_user(&machine, &["down", "local", "--purge", "--yes"]).exits(0);
+    assert_eq!(std::fs::read_dir(machine.state()).unwrap().count(), 0);
 }

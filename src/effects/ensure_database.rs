@@ -95,7 +95,7 @@ fn secrets(site: &Site, postgres: &PrivatePostgres) -> Result<GeneratedSecrets, 
         (None, PostgresState::Absent) => {
             GeneratedSecrets::load_or_create(&file).map_err(|error| no_secrets(&error))
         }
-        (None, PostgresState::Stopped | PostgresState::Running { .. }) => {
+        (None, _) => {
             let name = &site.environment.facts.name;
             let message = format!("`{}` is missing, and the database knows its passwords", file.display());
             let hint = format!("bring it back from a copy, or start anew: `crmctl down {name} --purge`");

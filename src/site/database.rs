@@ -38,6 +38,9 @@ pub fn reach(site: &Site) -> Reach {
     match site.postgres().state() {
         Ok(PostgresState::Absent) => Reach::Absent,
         Ok(PostgresState::Stopped) => Reach::Down("its private PostgreSQL does not run".to_owned()),
+        Ok(PostgresState::CutOff { .. }) => {
+            Reach::Down("its private PostgreSQL has lost its socket".to_owned())
+        }
         Ok(PostgresState::Running { .. }) => match migrator_dsn(site) {
             Ok(dsn) => Reach::Dsn(dsn),
             Err(reason) => Reach::Down(reason),
@@ -86,7 +89,7 @@ pub async fn state(site: &Site) -> DatabaseState {
         Reach::Dsn(dsn) => dsn,
         // A stopped private server is started by the run, like one that was never made.
         Reach::Absent => return DatabaseState::Absent,
-        Reach::Down(_) if is_stopped(site) => return DatabaseState::Absent,
+        Reach::Down(_) if is_started_by_a_run(site) => return DatabaseState::Absent,
         Reach::Down(reason) => return DatabaseState::Unreachable { reason },
     };
     match tokio::time::timeout(PATIENCE, look(&dsn)).await {
@@ -98,8 +101,9 @@ pub async fn state(site: &Site) -> DatabaseState {
     }
 }
 
-fn is_stopped(site: &Site) -> bool {
-    site.environment.database.embedded && matches!(site.postgres().state(), Ok(PostgresState::Stopped))
+fn is_started_by_a_run(site: &Site) -> bool {
+    site.environment.database.embedded
+        && matches!(site.postgres().state(), Ok(PostgresState::Stopped | PostgresState::CutOff { .. }))
 }
 
 /// Versions on which files and database disagree in a way that migrate refuses.

@@ -1,11 +1,12 @@
 //! The short directory for sockets: chosen once, remembered beside the state, so that a later call under
-//! another login finds the same one.
+//! another login finds the same one. It must last as long as what listens in it: see docs/adr/0009.
 
+use std::fs::{DirBuilder, Metadata};
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::{Mode, StateDirectory, StateDirectoryError, make_directory};
+use super::{Mode, StateDirectory, StateDirectoryError, correct_mode};
 
 /// Bytes of a socket's path that the kernel accepts (`sun_path` less its closing NUL).
 const LONGEST_PATH: usize = 107;
@@ -17,6 +18,8 @@ const LONGEST_PATH: usize = 107;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SocketDirectory {
     path: PathBuf,
+    /// What is made above it; none inside the state directory, which is there.
+    base: Option<PathBuf>,
     remembered_in: PathBuf,
 }
 
@@ -24,13 +27,17 @@ impl SocketDirectory {
     pub(super) fn locate(state: &StateDirectory) -> Result<Self, StateDirectoryError> {
         let remembered_in = state.supervisor().join("sockets");
         let remembered = std::fs::read_link(&remembered_in).ok().filter(|path| still_usable(path));
-        let path = remembered.unwrap_or_else(|| base_directory().join(state.short_name()));
-        let this = Self { path, remembered_in };
-        let longest = this.instance_socket(u64::from(u32::MAX), "private");
-        if longest.as_os_str().len() > LONGEST_PATH {
-            return Err(StateDirectoryError::SocketPathTooLong { path: longest });
+        let path = remembered.unwrap_or_else(|| Candidates::of(state).choose());
+        let base = path.parent().filter(|_| !path.starts_with(state.path())).map(Path::to_owned);
+        let this = Self { path, base, remembered_in };
+        match this.longest() {
+            longest if fits(&longest) => Ok(this),
+            path => Err(StateDirectoryError::SocketPathTooLong { path }),
         }
-        Ok(this)
+    }
+
+    fn longest(&self) -> PathBuf {
+        self.instance_socket(u64::from(u32::MAX), "private")
     }
 
     /// The directory itself.
@@ -59,7 +66,7 @@ impl SocketDirectory {
     /// When it cannot be made or belongs to someone else.
     pub fn ensure(&self) -> Result<(), StateDirectoryError> {
         let mode = if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 };
-        if let Some(base) = self.path.parent() {
+        if let Some(base) = &self.base {
             make_own(base, mode)?;
         }
         make_own(&self.path, mode)?;
@@ -83,37 +90,66 @@ impl SocketDirectory {
     }
 }
 
-/// A directory that nobody else may have prepared.
+/// A directory that nobody else may have prepared. Looked at before anything of it is changed: in `/tmp` a
+/// stranger may have put a link or a directory of his there, and a link is never followed.
 fn make_own(path: &Path, mode: u32) -> Result<(), StateDirectoryError> {
-    make_directory(path, mode, Mode::AtLeast)?;
-    let metadata = std::fs::symlink_metadata(path)
-        .map_err(|source| StateDirectoryError::Unusable { path: path.to_owned(), source })?;
-    if !metadata.is_dir() || metadata.uid() != rustix::process::geteuid().as_raw() {
-        return Err(StateDirectoryError::ForeignOwner { path: path.to_owned(), owner: metadata.uid() });
+    let unusable = |source| StateDirectoryError::Unusable { path: path.to_owned(), source };
+    match DirBuilder::new().mode(mode).create(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(unusable(error)),
+        _ => {}
     }
-    make_directory(path, mode, Mode::Exactly)
+    let found = std::fs::symlink_metadata(path).map_err(unusable)?;
+    if !found.is_dir() || !is_ours(&found) {
+        return Err(StateDirectoryError::ForeignOwner { path: path.to_owned(), owner: found.uid() });
+    }
+    correct_mode(path, &found, mode, Mode::Exactly).map_err(unusable)
+}
+
+fn is_ours(found: &Metadata) -> bool {
+    found.uid() == rustix::process::geteuid().as_raw()
 }
 
 /// A remembered place counts while it exists and is ours; after a reboot it is chosen anew.
 fn still_usable(path: &Path) -> bool {
-    std::fs::symlink_metadata(path)
-        .is_ok_and(|found| found.is_dir() && found.uid() == rustix::process::geteuid().as_raw())
+    path.is_absolute() && std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir() && is_ours(&found))
 }
 
-fn base_directory() -> PathBuf {
-    let user = rustix::process::geteuid();
-    if user.is_root() && directory_is_writable(Path::new("/run")) {
-        return PathBuf::from("/run/crmctl");
-    }
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    match runtime.filter(|path| path.is_absolute() && !user.is_root() && still_usable(path)) {
-        Some(runtime) => runtime.join("crmctl"),
-        None => PathBuf::from(format!("/tmp/crmctl-{}", user.as_raw())),
-    }
+fn fits(socket: &Path) -> bool {
+    socket.as_os_str().len() <= LONGEST_PATH
 }
 
-fn directory_is_writable(path: &Path) -> bool {
-    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+/// Places that outlast a login, in the order of preference.
+#[derive(Debug)]
+struct Candidates {
+    /// For root, where PostgreSQL's user gets in too.
+    run: Option<PathBuf>,
+    /// Inside the state directory, for a user whose PostgreSQL runs as himself.
+    inside: Option<PathBuf>,
+    /// Anywhere else.
+    temporary: PathBuf,
+}
+
+impl Candidates {
+    fn of(state: &StateDirectory) -> Self {
+        let user = rustix::process::geteuid();
+        let run = Path::new("/run");
+        let run =
+            (user.is_root() && rustix::fs::access(run, rustix::fs::Access::WRITE_OK).is_ok()).then_some(run);
+        let name = state.short_name();
+        Self {
+            run: run.map(|run| run.join("crmctl").join(&name)),
+            inside: (!user.is_root()).then(|| state.path().join("sockets")),
+            temporary: PathBuf::from(format!("/tmp/crmctl-{}", user.as_raw())).join(&name),
+        }
+    }
+
+    fn choose(self) -> PathBuf {
+        let short = |path: &PathBuf| {
+            let (path, base, remembered_in) = (path.clone(), None, PathBuf::new());
+            fits(&SocketDirectory { path, base, remembered_in }.longest())
+        };
+        self.run.or(self.inside.filter(short)).unwrap_or(self.temporary)
+    }
 }
 
 #[cfg(test)]
@@ -148,5 +184,38 @@ mod tests {
         std::fs::remove_dir(&elsewhere).unwrap();
         assert_eq!(state.sockets().unwrap().path(), sockets.path());
         std::fs::remove_dir_all(sockets.path()).unwrap();
+    }
+
+    #[test]
+    fn a_user_keeps_sockets_in_the_state_while_the_path_is_short_enough() {
+        let place = |run: Option<&str>, inside: Option<String>| {
+            let (run, inside) = (run.map(PathBuf::from), inside.map(PathBuf::from));
+            Candidates { run, inside, temporary: "/tmp/crmctl-7/0a1b2c3d".into() }.choose()
+        };
+        let home = "/home/ana/.local/state/crmctl/local/sockets";
+        assert_eq!(place(None, Some(home.into())), Path::new(home));
+        assert_eq!(place(Some("/run/crmctl/0a1b2c3d"), None), Path::new("/run/crmctl/0a1b2c3d"));
+        let longest = LONGEST_PATH - "/s/4294967295.private".len();
+        let deep = |length: usize| format!("/{}", "d".repeat(length - 1));
+        assert_eq!(place(None, Some(deep(longest))).as_os_str().len(), longest);
+        assert_eq!(place(None, Some(deep(longest + 1))), Path::new("/tmp/crmctl-7/0a1b2c3d"));
+    }
+
+    #[test]
+    fn a_link_that_a_stranger_laid_is_neither_followed_nor_changed() {
+        let directory = tempfile::tempdir().unwrap();
+        let ours = directory.path().join("ours");
+        std::fs::create_dir(&ours).unwrap();
+        let mode = || std::fs::metadata(&ours).unwrap().mode();
+        let before = mode();
+        let link = directory.path().join("crmctl-7");
+        std::os::unix::fs::symlink(&ours, &link).unwrap();
+        let error = make_own(&link, 0o711).unwrap_err();
+        assert!(matches!(error, StateDirectoryError::ForeignOwner { .. }), "{error}");
+        assert!(error.hint().unwrap().contains("CRMCTL_STATE_DIR"));
+        assert_eq!(mode(), before);
+        std::fs::remove_file(&link).unwrap();
+        std::fs::write(&link, "").unwrap();
+        assert!(make_own(&link, 0o711).is_err());
     }
 }

@@ -208,6 +208,22 @@ async fn lost_socket_directory_is_made_again() {
 }
 
 #[tokio::test]
+async fn server_whose_socket_was_taken_away_is_started_again() {
+    let machine = Machine::new();
+    let postgres = PrivatePostgres::new(machine.state());
+    postgres.ensure_running(&password()).await.unwrap();
+    let pid = running_pid(&postgres);
+    std::fs::remove_dir_all(machine.state().sockets().unwrap().path()).unwrap();
+    assert_eq!(postgres.state().unwrap(), PostgresState::CutOff { pid });
+    assert!(!postgres.is_provisioned(&provisioning(&postgres)).await.unwrap());
+    let again = postgres.ensure_running(&password()).await.unwrap();
+    assert!(again.started && !again.created);
+    assert_ne!(running_pid(&postgres), pid);
+    assert_eq!(answers(&postgres).await, "postgres");
+    postgres.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn many_at_once_start_one_server() {
     let machine = Machine::new();
     let postgres = PrivatePostgres::new(machine.state());

@@ -50,6 +50,11 @@ pub enum PostgresState {
     Absent,
     /// Its data lie there; it does not run.
     Stopped,
+    /// It runs and its socket is gone: it is started again when it is needed.
+    CutOff {
+        /// Number of its first process.
+        pid: i32,
+    },
     /// It runs.
     Running {
         /// Number of its first process.
@@ -98,9 +103,14 @@ impl PrivatePostgres {
         if home.version()?.is_none() {
             return Ok(PostgresState::Absent);
         }
-        let found = Postmaster::find(&home.data())?;
-        Ok(found
-            .map_or(PostgresState::Stopped, |postmaster| PostgresState::Running { pid: postmaster.pid() }))
+        let Some(postmaster) = Postmaster::find(&home.data())? else {
+            return Ok(PostgresState::Stopped);
+        };
+        let pid = postmaster.pid();
+        if postmaster.has_lost(&self.state.sockets()?.postgres()) {
+            return Ok(PostgresState::CutOff { pid });
+        }
+        Ok(PostgresState::Running { pid })
     }
 
     /// Brings the server to answer: makes the data directory once, clears what a crash or a reboot left, starts
@@ -129,11 +139,16 @@ impl PrivatePostgres {
         Ok(Readiness { created, started, took: begun.elapsed() })
     }
 
-    /// Whether a server runs and answers; one that is starting or ending is waited for.
+    /// Whether a server runs and answers; one that is starting or ending is waited for, one whose socket is gone
+    /// is stopped.
     async fn is_answering(&self, home: &Home, password: &SecretString) -> Result<bool, PostgresError> {
         let Some(postmaster) = Postmaster::find(&home.data())? else {
             return Ok(false);
         };
+        if postmaster.has_lost(&self.state.sockets()?.postgres()) {
+            postmaster.stop().await?;
+            return Ok(false);
+        }
         let log = self.state.logs().join("postgres.log");
         match postmaster.first_answer(&self.superuser(password), &log).await {
             Err(PostgresError::StartFailed { .. }) if !postmaster.is_alive() => Ok(false),

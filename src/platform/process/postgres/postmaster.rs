@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -41,6 +41,8 @@ const SETTINGS: [&str; 7] = [
 #[derive(Debug)]
 pub(super) struct Postmaster {
     process: ProcessIdentity,
+    /// Its pid file says that it takes connections, so its socket has been there.
+    ready: bool,
 }
 
 impl Postmaster {
@@ -58,7 +60,7 @@ impl Postmaster {
         };
         let pid: Option<i32> = text.lines().next().and_then(|line| line.trim().parse().ok());
         match pid.map(|pid| (pid, holder(pid, data))) {
-            Some((_, Holder::Server(process))) => Ok(Some(Self { process })),
+            Some((_, Holder::Server(process))) => Ok(Some(Self { process, ready: is_ready(&text) })),
             Some((pid, Holder::Hidden)) => Err(PostgresError::Hidden { pid, path }),
             Some((_, Holder::Nobody)) | None => Ok(None),
         }
@@ -93,11 +95,16 @@ impl Postmaster {
         let process = spawn_detached(&mut command, &[])
             .map_err(|source| PostgresError::Io { path: program, what: "run", source })?
             .identity;
-        Ok(Self { process })
+        Ok(Self { process, ready: false })
     }
 
     pub(super) fn is_alive(&self) -> bool {
         self.process.is_alive()
+    }
+
+    /// It runs and nobody can reach it: its socket was taken away.
+    pub(super) fn has_lost(&self, sockets: &Path) -> bool {
+        self.ready && !socket(sockets).exists()
     }
 
     /// Waits until the server answers a connection, or is over. `log` is where it says why.
@@ -147,6 +154,16 @@ impl Postmaster {
     }
 }
 
+/// Source: PostgreSQL's `pqcomm.h`, `UNIXSOCK_PATH`.
+fn socket(sockets: &Path) -> PathBuf {
+    sockets.join(format!(".s.PGSQL.{PORT}"))
+}
+
+/// Source: PostgreSQL's `pidfile.h`: line 8 is the state.
+fn is_ready(pid_file: &str) -> bool {
+    pid_file.lines().nth(7).is_some_and(|state| state.trim() == "ready")
+}
+
 /// Clears what a killed server left: waits for its orphaned children to notice, then removes lock files whose
 /// number may meanwhile belong to another program, for which PostgreSQL would refuse to start. Only to be called
 /// when [`Postmaster::find`] has found none.
@@ -160,7 +177,7 @@ pub(super) async fn clear_remains(cluster: &Cluster<'_>, sockets: &Path) -> Resu
             }
         }
     }
-    let socket = sockets.join(format!(".s.PGSQL.{PORT}"));
+    let socket = socket(sockets);
     for path in [data.join("postmaster.pid"), socket.with_extension(format!("{PORT}.lock")), socket] {
         match std::fs::remove_file(&path) {
             Err(source) if source.kind() != ErrorKind::NotFound => {
