@@ -2,7 +2,9 @@
 
 pub mod document;
 mod file;
+mod fingerprint;
 pub mod generated;
+pub mod given;
 pub mod keys;
 pub mod load;
 pub mod secrets;

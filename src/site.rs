@@ -3,6 +3,7 @@
 
 pub mod database;
 pub mod release_environment;
+pub mod secrets_gate;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -58,6 +58,36 @@ fn secrets_that_are_open_weak_or_placeholders_are_refused() {
 }
 
 #[test]
+fn one_mistake_in_the_secrets_stops_what_would_use_them_and_nothing_else() {
+    let machine = Machine::new();
+    let deploy = ["deploy", "local", "--skip", "perf", "--reason", "not this story"];
+    machine.crmctl(&deploy).exits(0);
+    let first = machine.serving();
+    machine.commit("second");
+    machine.crmctl(&deploy).exits(0);
+    let serving = machine.serving();
+    machine.write_secrets("LOG_LEVEL=INFO\nREDIS_HOST=r\nREDIS_PASSWORD=short\n", 0o600);
+    let mistake = ".env.local:3: `REDIS_PASSWORD` is weak";
+    for verb in ["deploy", "plan", "build", "migrate", "smoke", "perf"] {
+        machine.crmctl(&[verb, "local"]).exits(10).says(&[mistake, "crmctl preflight local"]);
+    }
+    machine.crmctl(&["deploy", "local", "--from", "build"]).exits(10).says(&[mistake]);
+    machine.crmctl(&["preflight", "local"]).exits(10).says(&[mistake, "preflight/environment"]);
+    // What was started before and has its environment stored needs nothing of that file; this one has not.
+    let _ = std::fs::remove_file(machine.state().join("local/releases").join(&first).join("environment"));
+    machine.crmctl(&["rollback", "local"]).exits(10).says(&[mistake]);
+    assert_eq!(machine.serving(), serving);
+    machine.crmctl(&["history", "local"]).exits(0);
+    machine.crmctl(&["logs", "local"]).exits(0);
+    machine.crmctl(&["migrate", "status", "local"]).exits(0).says(&["018"]);
+    std::fs::remove_file(machine.checkout().join(".env.local")).unwrap();
+    machine.crmctl(&["rollback", "local"]).exits(0);
+    assert_eq!(machine.serving(), first);
+    machine.write_secrets("REDIS_PASSWORD=short\n", 0o600);
+    machine.crmctl(&["down", "local"]).exits(0);
+}
+
+#[test]
 fn a_missing_secret_of_an_outside_database_is_refused() {
     let machine = Machine::new();
     let outside = "dsn_key = \"POSTGRES_DSN\"\nmigrator_dsn_key = \"POSTGRES_MIGRATOR_DSN\"";

@@ -18,7 +18,7 @@ use crate::observe::observe;
 use crate::report::json::{self, EventBody};
 use crate::report::live::Live;
 use crate::report::{plan as plan_report, summary};
-use crate::site::{Needs, Site};
+use crate::site::{Needs, Site, secrets_gate};
 use crate::{actor, run_id};
 
 /// Runs a request on an environment, or only prints its plan.
@@ -120,6 +120,9 @@ impl<'c> Run<'c> {
 
     async fn go_on(&self, way: Way) -> Result<(Site, RunReport), Error> {
         let site = self.context.site(self.name, Needs::Source)?;
+        if matches!(way, Way::Resume) {
+            site.environment.require_secrets()?;
+        }
         let lease = self.lease(&site).await?;
         let report = self.go_on_under(&site, &lease, way).await;
         self.give_back(&site, &lease).await;
@@ -228,10 +231,13 @@ async fn plan(site: &Site, request: &Request) -> Result<Plan, Error> {
         Needs::Source => Some(&site.source().map_err(Error::copy)?.release),
         Needs::WhatIsThere => None,
     };
+    secrets_gate::before_planning(site, request)?;
     check_files(site, request)?;
     let observed = observe(site).await?;
-    phases::pipeline::plan(request, &site.environment.facts, release, &observed)
-        .map_err(|error| plan_error(&error))
+    let plan = phases::pipeline::plan(request, &site.environment.facts, release, &observed)
+        .map_err(|error| plan_error(&error))?;
+    secrets_gate::before_running(site, &plan)?;
+    Ok(plan)
 }
 
 /// Suites and thresholds that the run will ask for are read before anything begins.

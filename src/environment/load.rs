@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use hmac::{Hmac, KeyInit, Mac};
 use phases::environment::{BuildSource, Environment, PerfFacts, PlatformKind};
-use secrecy::ExposeSecret;
-use sha2::Sha256;
 
 use super::document::{self, Mistake};
 use super::file::Tables;
+use super::fingerprint::fingerprint;
+use super::given::{given, named_keys};
 use super::secrets::Secrets;
 use super::tables::{Backend, Database, Owners, PlatformName, Smoke, Top};
 use crate::error::{Error, did_you_mean};
@@ -36,7 +35,7 @@ pub struct LoadedEnvironment {
     pub contacts: BTreeMap<String, String>,
     /// What the operator gave.
     pub secrets: Secrets,
-    /// What is wrong with the secrets; preflight reports it.
+    /// What is wrong with the secrets; there are none then. Preflight reports it, [`Self::require_secrets`] refuses.
     pub secret_mistakes: Vec<Mistake>,
     /// Where the secrets file is, when one is read.
     pub secrets_file: Option<PathBuf>,
@@ -93,6 +92,20 @@ impl LoadedEnvironment {
         Ok(())
     }
 
+    /// Refuses to go on without the secrets that the operator gave: a verb that builds, migrates, checks or starts
+    /// anything would do it with other values than he means.
+    ///
+    /// # Errors
+    /// Every mistake in them.
+    pub fn require_secrets(&self) -> Result<(), Error> {
+        if self.secret_mistakes.is_empty() {
+            return Ok(());
+        }
+        let lines: Vec<String> = self.secret_mistakes.iter().map(ToString::to_string).collect();
+        Err(Error::refused(lines.join("\n"))
+            .hint(format!("mend it, then run `crmctl preflight {}`", self.facts.name)))
+    }
+
     /// Where the supervisor listens for the public address.
     ///
     /// # Errors
@@ -117,7 +130,8 @@ impl Tables {
         let secrets_file = self.top.secrets_file.as_ref().map(|file| root.join(file));
         let optional = self.database.embedded;
         let secrets_file = secrets_file.filter(|file| !optional || file.exists());
-        let (secrets, secret_mistakes) = match Secrets::load(secrets_file.as_deref(), process) {
+        let named = named_keys(&self.database);
+        let (secrets, secret_mistakes) = match Secrets::load(secrets_file.as_deref(), &named, process) {
             Ok(secrets) => (secrets, Vec::new()),
             Err(mistakes) => (Secrets::default(), mistakes.into_iter().map(|m| relative(m, root)).collect()),
         };
@@ -165,26 +179,12 @@ impl Tables {
         })
     }
 
-    /// HMAC over what reaches the release. Keyed with the signing secret, so that it tells nothing of a value;
-    /// secrets that crmctl makes itself never change and are left out.
+    /// What the release would be started with.
     fn fingerprint(&self, secrets: &Secrets) -> String {
-        let key = secrets.get("JWT_SECRET").map_or("crmctl", |secret| secret.expose_secret());
-        let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes a key of any length");
-        let mut feed = |name: &str, value: &str| {
-            for part in [name, value] {
-                mac.update(&(part.len() as u64).to_be_bytes());
-                mac.update(part.as_bytes());
-            }
-        };
-        feed("url", &self.backend.url);
-        feed("drain_seconds", &self.top.drain_seconds.to_string());
-        for (name, value) in &self.backend.env {
-            feed(name, value);
-        }
-        for (name, value) in secrets.iter() {
-            feed(name, value.expose_secret());
-        }
-        hex::encode(mac.finalize().into_bytes())
+        let drain = self.top.drain_seconds.to_string();
+        let mut plain = vec![("url", self.backend.url.as_str()), ("drain_seconds", drain.as_str())];
+        plain.extend(self.backend.env.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        fingerprint(&plain, &given(secrets, &self.database))
     }
 }
 

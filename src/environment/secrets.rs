@@ -16,6 +16,8 @@ pub struct Secrets {
     values: BTreeMap<String, SecretString>,
     /// Where each was written: file and line, for messages of later checks.
     places: BTreeMap<String, (PathBuf, usize)>,
+    /// Keys that the environment file names: each holds a DSN.
+    named: Vec<String>,
 }
 
 /// Words that stand where a secret should be.
@@ -35,12 +37,18 @@ const PLACEHOLDERS: [&str; 12] = [
 ];
 
 impl Secrets {
-    /// Reads the file (when there is one) and then the process environment, which wins.
+    /// Reads the file (when there is one) and then the process environment, which wins. `named` are keys that the
+    /// environment file gives to DSNs.
     ///
     /// # Errors
     /// Every mistake in the file: permissions, syntax, placeholders, weak values, near misses of known keys.
-    pub fn load(file: Option<&Path>, process: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<Mistake>> {
-        let mut secrets = Self::default();
+    pub fn load(
+        file: Option<&Path>,
+        named: &[&str],
+        process: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, Vec<Mistake>> {
+        let named = named.iter().map(|&name| name.to_owned()).collect();
+        let mut secrets = Self { named, ..Self::default() };
         let mut mistakes = Vec::new();
         if let Some(file) = file {
             match super::document::read(file) {
@@ -51,10 +59,11 @@ impl Secrets {
                 Err(mistake) => mistakes.push(mistake),
             }
         }
-        for key in keys::KEYS {
-            if let Some(value) = process(key.name).filter(|value| !value.is_empty()) {
-                secrets.places.insert(key.name.to_owned(), (PathBuf::from("process environment"), 0));
-                secrets.values.insert(key.name.to_owned(), value.into());
+        let known = keys::KEYS.iter().map(|key| key.name.to_owned()).chain(secrets.named.clone());
+        for name in known {
+            if let Some(value) = process(&name).filter(|value| !value.is_empty()) {
+                secrets.places.insert(name.clone(), (PathBuf::from("process environment"), 0));
+                secrets.values.insert(name, value.into());
             }
         }
         mistakes.extend(secrets.judge());
@@ -101,6 +110,10 @@ impl Secrets {
         for (key, value) in &self.values {
             let (file, line) = self.places.get(key).cloned().unwrap_or_default();
             let problem = match keys::find(key) {
+                _ if self.named.contains(key) => {
+                    let dsn = keys::find("POSTGRES_DSN").expect("it is in the table");
+                    weakness_as(key, dsn, value.expose_secret())
+                }
                 Some(known) => weakness(known, value.expose_secret()),
                 None => did_you_mean(key, keys::KEYS.iter().map(|key| key.name))
                     .filter(|meant| strsim::damerau_levenshtein(key, meant) <= 2)
@@ -138,7 +151,11 @@ pub(super) fn parse_line(line: &str) -> Result<(String, SecretString), String> {
 
 /// What makes a value unfit, without showing it.
 pub(super) fn weakness(key: &keys::Key, value: &str) -> Option<String> {
-    let name = key.name;
+    weakness_as(key.name, key, value)
+}
+
+/// The same for a key of another name that is used as `key`.
+fn weakness_as(name: &str, key: &keys::Key, value: &str) -> Option<String> {
     let lower = value.to_lowercase();
     if value.is_empty() {
         return Some(format!("`{name}` is empty ({})", key.purpose));
@@ -196,7 +213,7 @@ mod tests {
     fn load(text: &str) -> Result<Secrets, Vec<String>> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(text.as_bytes()).unwrap();
-        Secrets::load(Some(file.path()), |_| None).map_err(|mistakes| {
+        Secrets::load(Some(file.path()), &[], |_| None).map_err(|mistakes| {
             mistakes.iter().map(|mistake| format!("{}: {}", mistake.line, mistake.message)).collect()
         })
     }
@@ -220,14 +237,30 @@ mod tests {
     fn a_file_that_others_can_read_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o644)).unwrap();
-        let mistakes = Secrets::load(Some(file.path()), |_| None).err().unwrap();
+        let mistakes = Secrets::load(Some(file.path()), &[], |_| None).err().unwrap();
         assert!(mistakes[0].message.contains("mode 0644"), "{mistakes:?}");
     }
 
     #[test]
     fn the_process_environment_wins() {
         let process = |key: &str| (key == "LOG_LEVEL").then(|| "DEBUG".to_owned());
-        let secrets = Secrets::load(None, process).ok().unwrap();
+        let secrets = Secrets::load(None, &[], process).ok().unwrap();
         assert_eq!(secrets.get("LOG_LEVEL").unwrap().expose_secret(), "DEBUG");
+    }
+
+    #[test]
+    fn keys_that_the_environment_file_names_are_read_and_judged_like_the_usual_ones() {
+        let named = ["STAGING_DSN", "STAGING_MIGRATOR_DSN"];
+        let process = |key: &str| {
+            let good = "postgresql://app:0f1e2d3c@db:5432/crm".to_owned();
+            (key == "STAGING_DSN").then_some(good)
+        };
+        let secrets = Secrets::load(None, &named, process).ok().unwrap();
+        assert!(secrets.get("STAGING_DSN").is_some());
+        let process = |key: &str| (key == "STAGING_MIGRATOR_DSN").then(|| "changeme".to_owned());
+        let mistakes = Secrets::load(None, &named, process).err().unwrap();
+        assert!(mistakes[0].message.contains("`STAGING_MIGRATOR_DSN` is a placeholder"), "{mistakes:?}");
+        let secrets = Secrets::load(None, &[], |key| (key == "STAGING_DSN").then(String::new)).ok().unwrap();
+        assert!(secrets.get("STAGING_DSN").is_none());
     }
 }

@@ -80,6 +80,7 @@ fn role_dsn(site: &Site, role: &str) -> Result<SecretString, String> {
     let database = &environment.database;
     let key = if role == APP { database.dsn_key.as_deref() } else { database.migrator_dsn_key.as_deref() };
     let key = key.ok_or("the environment file names no key for its DSN")?;
+    environment.require_secrets().map_err(|error| error.message)?;
     environment.secrets.get(key).cloned().ok_or_else(|| format!("`{key}` is missing"))
 }
 

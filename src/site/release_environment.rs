@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::environment::LoadedEnvironment;
 use crate::environment::generated::GeneratedSecrets;
-use crate::environment::{LoadedEnvironment, keys};
+use crate::environment::given::given;
 use crate::error::{Error, chain};
 use crate::platform::process::postgres::PrivatePostgres;
 use crate::platform::process::postgres::provision::APP;
@@ -45,6 +46,7 @@ fn variables(
     environment: &LoadedEnvironment,
     state: &StateDirectory,
 ) -> Result<Vec<EnvironmentVariable>, String> {
+    environment.require_secrets().map_err(|error| error.message)?;
     let facts = &environment.facts;
     let mut all: BTreeMap<String, SecretString> = BTreeMap::new();
     let mut put = |name: &str, value: SecretString| all.insert(name.to_owned(), value);
@@ -64,15 +66,8 @@ fn variables(
     for (name, value) in &environment.backend.env {
         put(name, value.as_str().into());
     }
-    for (name, value) in environment.secrets.iter() {
-        if keys::find(name).is_none_or(|key| key.backend) {
-            put(name, value.clone());
-        }
-    }
-    if let Some(key) = environment.database.dsn_key.as_deref()
-        && let Some(dsn) = environment.secrets.get(key)
-    {
-        put("POSTGRES_DSN", dsn.clone());
+    for (name, value) in given(&environment.secrets, &environment.database) {
+        put(name, value.clone());
     }
     Ok(all.into_iter().map(|(name, value)| EnvironmentVariable::new(name, value.expose_secret())).collect())
 }

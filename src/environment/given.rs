@@ -1,0 +1,70 @@
+//! What of the operator's secrets a release is given, and under which name. Asked by those who start a release and
+//! by the fingerprint, so that a release id changes exactly when its release would.
+
+use std::collections::BTreeMap;
+
+use secrecy::SecretString;
+
+use super::keys;
+use super::secrets::Secrets;
+use super::tables::Database;
+
+/// Name under which the backend looks for its database.
+const BACKEND_DSN: &str = "POSTGRES_DSN";
+
+/// Values by the name that the backend knows. The migrator's DSN is never among them: that role passes row-level
+/// security.
+pub fn given<'s>(secrets: &'s Secrets, database: &Database) -> BTreeMap<&'s str, &'s SecretString> {
+    let named = named_keys(database);
+    let reaches = |name: &str| !named.contains(&name) && keys::find(name).is_none_or(|key| key.backend);
+    let mut all: BTreeMap<&str, &SecretString> = secrets.iter().filter(|(name, _)| reaches(name)).collect();
+    if let Some(dsn) = database.dsn_key.as_deref().and_then(|key| secrets.get(key)) {
+        all.insert(BACKEND_DSN, dsn);
+    }
+    all
+}
+
+/// Keys that `[database]` names.
+pub fn named_keys(database: &Database) -> Vec<&str> {
+    database.dsn_key.as_deref().into_iter().chain(database.migrator_dsn_key.as_deref()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    fn given_of(pairs: &[(&str, &str)], keys: Option<(&str, &str)>) -> BTreeMap<String, String> {
+        let mut secrets = Secrets::default();
+        for (name, value) in pairs {
+            secrets.or_insert(name, (*value).into());
+        }
+        let database = Database {
+            dsn_key: keys.map(|keys| keys.0.to_owned()),
+            migrator_dsn_key: keys.map(|keys| keys.1.to_owned()),
+            ..Database::default()
+        };
+        let all = given(&secrets, &database);
+        all.into_iter().map(|(name, value)| (name.to_owned(), value.expose_secret().to_owned())).collect()
+    }
+
+    #[test]
+    fn the_migrators_dsn_never_reaches_a_release_whatever_its_key() {
+        let pairs =
+            [("STAGING_DSN", "app"), ("STAGING_MIGRATOR_DSN", "migrator"), ("SMOKE_PASSWORD", "smoke")];
+        let all = given_of(&pairs, Some(("STAGING_DSN", "STAGING_MIGRATOR_DSN")));
+        assert_eq!(all, BTreeMap::from([("POSTGRES_DSN".to_owned(), "app".to_owned())]));
+        let usual = [("POSTGRES_DSN", "app"), ("POSTGRES_MIGRATOR_DSN", "migrator")];
+        let all = given_of(&usual, Some(("POSTGRES_DSN", "POSTGRES_MIGRATOR_DSN")));
+        assert_eq!(all.into_iter().collect::<Vec<_>>(), [("POSTGRES_DSN".to_owned(), "app".to_owned())]);
+        let crossed = given_of(&[("POSTGRES_DSN", "migrator")], Some(("STAGING_DSN", "POSTGRES_DSN")));
+        assert!(crossed.is_empty());
+    }
+
+    #[test]
+    fn what_the_backend_may_know_beyond_the_table_is_given() {
+        let all = given_of(&[("LOGIN_WINDOW_SECONDS", "60"), ("REDIS_HOST", "r")], None);
+        assert_eq!(all.into_keys().collect::<Vec<_>>(), ["LOGIN_WINDOW_SECONDS", "REDIS_HOST"]);
+    }
+}
