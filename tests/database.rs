@@ -45,6 +45,41 @@ fn a_database_that_takes_connections_and_says_nothing_is_told() {
     machine.configure("crm-server", &[]);
 }
 
+#[test]
+fn generated_secrets_may_be_rotated_and_are_never_made_over() {
+    let machine = Machine::new();
+    let deploy = ["deploy", "local", "--skip", "perf", "--reason", "not this story"];
+    machine.crmctl(&deploy).exits(0);
+    let file = machine.state().join("local/secrets.env");
+    let made = std::fs::read_to_string(&file).unwrap();
+    let with_key = |key: &str| {
+        let lines = made.lines().map(|line| match line.split_once('=') {
+            Some(("JWT_SECRET", _)) => format!("JWT_SECRET={key}\n"),
+            _ => format!("{line}\n"),
+        });
+        let text: String = lines.collect();
+        std::fs::write(&file, &text).unwrap();
+        text
+    };
+    let rotated = with_key("0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0 ");
+    machine.commit("second");
+    machine.crmctl(&deploy).exits(0);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), rotated);
+
+    let broken = with_key("abc");
+    machine.commit("third");
+    machine.crmctl(&deploy).exits(10).says(&["secrets.env:4:", "`JWT_SECRET` is weak"]);
+    machine.crmctl(&["status", "local"]).exits(0);
+    machine.crmctl(&["down", "local"]).exits(0);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), broken);
+    std::fs::remove_file(&file).unwrap();
+    machine.crmctl(&deploy).says(&["secrets.env` is missing", "crmctl down local --purge"]).exits(10);
+    assert!(!file.exists());
+    std::fs::write(&file, rotated).unwrap();
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+    machine.crmctl(&deploy).exits(0);
+}
+
 /// An ordinary user, when the test runs as root: nobody.
 const NOBODY: u32 = 65534;
 

@@ -83,7 +83,7 @@ impl Home {
             Ok(true) => return Ok(None),
             Ok(false) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(damaged(error.to_string())),
+            Err(source) => return Err(PostgresError::Io { path: data, what: "read", source }),
         }
         let text = std::fs::read_to_string(data.join("PG_VERSION"));
         let text = text.map_err(|error| damaged(format!("`PG_VERSION`: {error}")))?;
