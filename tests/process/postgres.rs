@@ -107,18 +107,37 @@ async fn missing_programs_are_told_with_the_package_and_leave_nothing() {
     assert_eq!(postgres.state().unwrap(), PostgresState::Absent);
 }
 
+/// Server programs that do nothing but `script`.
+fn programs(machine: &Machine, script: &str) -> std::path::PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = machine.path().join("programs");
+    std::fs::create_dir(&directory).unwrap();
+    for program in ["postgres", "initdb"] {
+        std::fs::write(directory.join(program), format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(directory.join(program), PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    directory
+}
+
+#[tokio::test]
+async fn data_of_another_version_name_the_programs_that_do_not_fit() {
+    let machine = Machine::new();
+    let postgres = PrivatePostgres::new(machine.state());
+    postgres.ensure_running(&password()).await.unwrap();
+    postgres.stop().await.unwrap();
+    let programs = programs(&machine, "echo 'postgres (PostgreSQL) 99.1'");
+    let error = postgres.with_binaries(&programs).ensure_running(&password()).await.unwrap_err();
+    assert!(matches!(error, PostgresError::VersionMismatch { .. }), "{error}");
+    let wanted = format!("the programs in `{}` are postgres (PostgreSQL) 99.1", programs.display());
+    assert!(error.to_string().contains(&wanted), "{error}");
+    assert!(error.hint().unwrap().contains("install package `postgresql-"));
+}
+
 #[tokio::test]
 async fn key_combination_at_the_terminal_does_not_reach_initdb() {
-    use std::os::unix::fs::PermissionsExt;
     let machine = Machine::new();
-    let programs = machine.path().join("programs");
-    std::fs::create_dir(&programs).unwrap();
-    for program in ["postgres", "initdb"] {
-        // Its number and its group's (field 5), as a last word of failure.
-        let script = "#!/bin/sh\necho $$ $(cut -d' ' -f5 /proc/$$/stat) >&2\nexit 1\n";
-        std::fs::write(programs.join(program), script).unwrap();
-        std::fs::set_permissions(programs.join(program), PermissionsExt::from_mode(0o755)).unwrap();
-    }
+    // Its number and its group's (field 5), as a last word of failure.
+    let programs = programs(&machine, "echo $$ $(cut -d' ' -f5 /proc/$$/stat) >&2; exit 1");
     let postgres = PrivatePostgres::new(machine.state()).with_binaries(&programs);
     let error = postgres.ensure_running(&password()).await.unwrap_err();
     assert!(matches!(error, PostgresError::InitFailed { .. }), "{error}");

@@ -15,9 +15,9 @@ pub enum PostgresError {
         searched: Vec<String>,
     },
     /// The data are of a version that is not installed any more.
-    #[error("the data in `{}` are of PostgreSQL {data}, the programs found are {programs}", path.display())]
+    #[error("the data are of PostgreSQL {data}, the programs in `{}` are {programs}", path.display())]
     VersionMismatch {
-        /// Data directory.
+        /// Directory of the programs.
         path: PathBuf,
         /// Version of the data.
         data: u32,

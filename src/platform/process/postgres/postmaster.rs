@@ -58,8 +58,7 @@ impl Postmaster {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(PostgresError::Io { path, what: "read", source }),
         };
-        let pid: Option<i32> = text.lines().next().and_then(|line| line.trim().parse().ok());
-        match pid.map(|pid| (pid, holder(pid, data))) {
+        match pid_in(&text).map(|pid| (pid, holder(pid, data))) {
             Some((_, Holder::Server(process))) => Ok(Some(Self { process, ready: is_ready(&text) })),
             Some((pid, Holder::Hidden)) => Err(PostgresError::Hidden { pid, path }),
             Some((_, Holder::Nobody)) | None => Ok(None),
@@ -159,6 +158,12 @@ fn socket(sockets: &Path) -> PathBuf {
     sockets.join(format!(".s.PGSQL.{PORT}"))
 }
 
+/// Line 1; a server in single-user mode writes its number negated. Source: PostgreSQL's `miscinit.c`.
+fn pid_in(pid_file: &str) -> Option<i32> {
+    let number: i32 = pid_file.lines().next()?.trim().parse().ok()?;
+    number.checked_abs().filter(|&pid| pid > 0)
+}
+
 /// Source: PostgreSQL's `pidfile.h`: line 8 is the state.
 fn is_ready(pid_file: &str) -> bool {
     pid_file.lines().nth(7).is_some_and(|state| state.trim() == "ready")
@@ -200,4 +205,25 @@ pub(super) async fn close(connection: PgConnection) -> Result<(), PostgresError>
 /// Source: PostgreSQL error codes, class 28.
 pub(super) fn is_wrong_password(error: &SqlxError) -> bool {
     error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "28P01")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn number_in_a_pid_file_is_that_of_a_process_or_none() {
+        assert_eq!(pid_in("4711\n/s/data\n"), Some(4711));
+        assert_eq!(pid_in("-4711\n/s/data\n"), Some(4711), "in single-user mode");
+        for nonsense in ["", "0\n", "x\n", "-2147483648\n", "99999999999\n"] {
+            assert_eq!(pid_in(nonsense), None, "{nonsense:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_server_that_says_so_is_ready() {
+        let file = |state: &str| format!("1\n/s/data\n1\n5432\n/s/p\n\n  1 1\n{state}\n");
+        assert!(is_ready(&file("ready   ")));
+        assert!(!is_ready(&file("starting")) && !is_ready(&file("stopping")) && !is_ready("1\n"));
+    }
 }
