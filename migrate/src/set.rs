@@ -1,6 +1,7 @@
 //! The migration set: what a folder of migration files says, validated as a whole. It reads files and never
 //! a database.
 
+mod hazard;
 mod header;
 mod issue;
 mod load;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sha2::Digest as _;
 
-use super::{Digest, Issue, LoadError, Migration, Stage, header};
+use super::{Digest, Issue, LoadError, Migration, Stage, hazard, header};
 use crate::sql::Script;
 
 const NAMING: &str = "name files `NNN_name.up.sql`, `NNN_name.down.sql` and `verify/NNN_name.sql`, \
@@ -202,7 +202,7 @@ fn validated(
         unsupported(script, issues);
     }
     if header.stage.is_none() {
-        destructive(&up, issues);
+        undeclared(&up, issues);
     }
     Migration {
         version,
@@ -259,22 +259,15 @@ fn unsupported(script: &Script, issues: &mut Vec<Issue>) {
     }
 }
 
-/// Dropping or renaming breaks the release that still serves, so it must say when it may run.
-fn destructive(script: &Script, issues: &mut Vec<Issue>) {
-    for statement in &script.statements {
-        let words = statement.sql.to_uppercase();
-        let removes = statement.kind == "drop_table"
-            || (statement.kind == "alter_table"
-                && (words.contains("DROP COLUMN") || words.contains(" RENAME ")));
-        if removes {
-            issues.push(
-                Issue::new(
-                    &script.file,
-                    "drops or renames what a serving release may use and declares no stage",
-                )
-                .at(statement.line)
-                .hint("add `-- crmctl:stage contract` at the top, or `expand` if no release uses it"),
-            );
-        }
+/// What breaks the release that still serves must say when it may run.
+fn undeclared(script: &Script, issues: &mut Vec<Issue>) {
+    for hazard in hazard::of(script) {
+        let message =
+            format!("{} may break a release that still serves, and the file declares no stage", hazard.what);
+        issues.push(
+            Issue::new(&script.file, message)
+                .at(hazard.line)
+                .hint("add `-- crmctl:stage contract` at the top, or `expand` if no serving release minds"),
+        );
     }
 }

@@ -197,12 +197,58 @@ fn a_file_that_manages_transactions_is_refused() {
 }
 
 #[test]
-fn dropping_needs_a_declared_stage() {
-    says(
-        &Folder::new().up("ALTER TABLE a\n  DROP COLUMN x;").complaint(),
-        &["line 1", "declares no stage", "crmctl:stage contract"],
-    );
-    assert!(Folder::new().up("-- crmctl:stage contract\nDROP TABLE a;").load().is_ok());
+fn what_may_break_a_serving_release_needs_a_declared_stage() {
+    let hazards = [
+        ("ALTER TABLE a\n  DROP COLUMN x;", 2, "`drop column`"),
+        ("ALTER TABLE a DROP x;", 1, "`drop column`"),
+        ("ALTER TABLE a ADD y int, DROP  COLUMN  IF EXISTS x;", 1, "`drop column`"),
+        ("ALTER TABLE a\nRENAME\tx TO y;", 2, "`rename column`"),
+        ("ALTER TABLE a RENAME TO b;", 1, "`table rename to`"),
+        ("ALTER TABLE a SET SCHEMA other;", 1, "`set schema`"),
+        ("DROP TABLE a;", 1, "`drop table`"),
+        ("SELECT 1;\nDROP VIEW v;", 2, "`drop view`"),
+        ("DROP MATERIALIZED VIEW v;", 1, "`drop materialized view`"),
+        ("DROP TYPE t;", 1, "`drop type`"),
+        ("ALTER TYPE t RENAME VALUE 'a' TO 'b';", 1, "`rename value`"),
+        ("DROP FUNCTION f(int);", 1, "`drop function`"),
+        ("DROP SCHEMA s CASCADE;", 1, "`drop schema`"),
+        ("ALTER TABLE a ALTER x TYPE bigint;", 1, "`set type`"),
+        ("ALTER TABLE a ALTER COLUMN x SET DATA TYPE bigint;", 1, "`set type`"),
+        ("ALTER TABLE a ALTER x SET NOT NULL;", 1, "`set not null`"),
+        ("ALTER TABLE a ALTER x DROP DEFAULT;", 1, "`drop default`"),
+        ("ALTER TABLE a ADD COLUMN y int NOT NULL;", 1, "`add column … not null`"),
+        ("TRUNCATE a;", 1, "`truncate`"),
+        ("DO $$ BEGIN EXECUTE 'ALTER TABLE a DROP x'; END $$;", 1, "cannot be looked into"),
+        ("CREATE TABLE b (x int);\nALTER TABLE a DROP x FROBNICATE;", 2, "not understood"),
+    ];
+    for (up, line, what) in hazards {
+        let complaint = Folder::new().up(up).complaint();
+        let parts =
+            [&format!("`002_next.up.sql` line {line}"), what, "declares no stage", "crmctl:stage contract"];
+        says(&complaint, &parts);
+        assert_eq!(complaint.matches("declares no stage").count(), 1, "told once:\n{complaint}");
+        for stage in ["expand", "contract"] {
+            assert!(Folder::new().up(&format!("-- crmctl:stage {stage}\n{up}")).load().is_ok(), "{up}");
+        }
+    }
+}
+
+#[test]
+fn what_a_serving_release_does_not_notice_needs_no_stage() {
+    for up in [
+        "CREATE TABLE b (x int NOT NULL, droppings text);",
+        "ALTER TABLE a ADD COLUMN y int, ADD COLUMN z int NOT NULL DEFAULT 0;",
+        "ALTER TABLE a ADD COLUMN y bigserial NOT NULL, ADD z int GENERATED ALWAYS AS IDENTITY NOT NULL;",
+        "ALTER TABLE a ALTER x DROP NOT NULL, DROP CONSTRAINT k;",
+        "DROP INDEX i;\nALTER INDEX j RENAME TO k;",
+        "COMMENT ON TABLE a IS 'ALTER TABLE a DROP COLUMN x; RENAME me';",
+        "INSERT INTO a VALUES (1); -- DROP TABLE a;",
+        "CREATE VIEW renamed AS SELECT x AS rename FROM a;",
+        "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN DROP TABLE a; END $$;",
+    ] {
+        let loaded = Folder::new().up(up).load();
+        assert!(loaded.is_ok(), "{up}: {}", loaded.unwrap_err());
+    }
 }
 
 #[test]

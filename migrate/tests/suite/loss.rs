@@ -72,9 +72,12 @@ async fn truncated_rows_are_counted_and_rewritten_ones_are_not() {
         [(LossKind::Deleted, "public.leads".into(), 3)]
     );
     assert!(
-        loss_of("ALTER TABLE leads ALTER id TYPE bigint;", "ALTER TABLE leads ALTER id TYPE int;")
-            .await
-            .is_empty()
+        loss_of(
+            "-- crmctl:stage contract\nALTER TABLE leads ALTER id TYPE bigint;",
+            "ALTER TABLE leads ALTER id TYPE int;"
+        )
+        .await
+        .is_empty()
     );
 }
 

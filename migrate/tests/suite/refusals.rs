@@ -116,13 +116,13 @@ async fn sql_that_cannot_be_parsed_is_judged_by_the_server() {
     world.apply().await.unwrap();
     world.migration(
         "002_broken",
-        "CREATE TABLE half (x int);\nCREATE TABEL other (x int);\n",
+        "-- crmctl:stage expand\nCREATE TABLE half (x int);\nCREATE TABEL other (x int);\n",
         "SELECT 1;",
         "SELECT 1;",
     );
     let error = refused(&world, &apply_options(), Kind::Failed).await;
     let Error::Statement(failure) = &error else { panic!("{error}") };
-    assert_eq!((failure.line, failure.sqlstate.as_deref()), (2, Some("42601")));
+    assert_eq!((failure.line, failure.sqlstate.as_deref()), (3, Some("42601")));
 }
 
 #[tokio::test]
