@@ -33,6 +33,12 @@ impl Object {
         format!("{} {}", self.kind, self.name)
     }
 
+    /// The bare name of a column.
+    pub(crate) fn column_name(&self) -> String {
+        let table = self.owner.as_deref().unwrap_or_default();
+        self.name.strip_prefix(table).and_then(|name| name.strip_prefix('.')).unwrap_or_default().to_owned()
+    }
+
     /// The oid of the object, or of the table a column belongs to.
     pub(crate) fn oid(&self) -> i64 {
         self.oid
@@ -110,5 +116,13 @@ impl Picture {
     /// The table with this oid.
     pub(crate) fn table(&self, oid: i64) -> Option<&Object> {
         self.objects.get(&("pg_class".to_owned(), oid, 0)).filter(|object| object.filenode.is_some())
+    }
+
+    /// The columns of the table with this oid, by number, their names quoted where SQL needs quotes.
+    pub(crate) fn columns(&self, oid: i64) -> BTreeMap<i32, String> {
+        let from = ("pg_class".to_owned(), oid, 1);
+        let parts =
+            self.objects.range(from..).take_while(|((catalog, o, _), _)| catalog == "pg_class" && *o == oid);
+        parts.map(|((_, _, number), column)| (*number, column.column_name())).collect()
     }
 }

@@ -1,6 +1,7 @@
 //! Reverts exactly one migration with the way back that was stored when it was applied. It looks for every
 //! reason not to before it changes anything, tries the way back behind a savepoint, and counts what is lost.
 
+mod image;
 mod loss;
 mod refusal;
 mod trial;
@@ -222,7 +223,7 @@ impl Revert<'_> {
                 return Err(refused(version, reasons));
             }
         }
-        let measure = trial::Measure::begin(conn).await?;
+        let measure = trial::Measure::begin(conn, &trial.images).await?;
         for statement in &self.script.statements {
             execute(conn, &self.script, statement).await?;
         }

@@ -1,5 +1,5 @@
-//! What a way back takes away: tables and columns that go, rows that are deleted or truncated. It counts
-//! exactly, by asking the tables themselves.
+//! What a way back takes away: tables and columns that go, rows that are deleted, truncated or overwritten. It
+//! counts exactly, by asking the tables themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -20,6 +20,8 @@ pub enum LossKind {
     Columns,
     /// The rows are deleted or truncated, the table stays.
     Deleted,
+    /// The rows stay with other values in columns that stay.
+    Changed,
 }
 
 /// One place where rows are lost.
@@ -49,6 +51,7 @@ impl fmt::Display for Loss {
                 )
             }
             LossKind::Deleted => write!(f, "{} deleted from table `{}`", self.rows, self.table),
+            LossKind::Changed => write!(f, "{} of table `{}` whose values change", self.rows, self.table),
         }
     }
 }
@@ -79,13 +82,17 @@ pub(super) struct Changes {
     pub(super) deleted: BTreeMap<String, u64>,
     /// Tables truncated or rewritten.
     pub(super) rewritten: Vec<Rewritten>,
+    /// Tables whose values may have changed, and how many of their old rows are not there any more; `None`
+    /// when nobody has looked.
+    pub(super) changed: BTreeMap<String, Option<u64>>,
 }
 
 impl Changes {
     /// Keeps everybody out of the tables that will be counted, until the transaction ends.
     pub(super) async fn lock(&self, conn: &mut PgConnection) -> Result<(), Error> {
         let rewritten = self.rewritten.iter().map(|rewritten| &rewritten.table);
-        let all = self.tables.iter().chain(self.columns.keys()).chain(self.deleted.keys()).chain(rewritten);
+        let stay = self.columns.keys().chain(self.deleted.keys()).chain(self.changed.keys());
+        let all = self.tables.iter().chain(stay).chain(rewritten);
         let tables: BTreeSet<&str> = all.map(String::as_str).collect();
         for table in tables {
             // The catalog has quoted the name.
@@ -117,7 +124,7 @@ impl Changes {
     /// # Errors
     /// The table that loses rows nobody counted: the way back did something else than when it was tried.
     pub(super) fn losses(&self, counts: &Counts) -> Result<Vec<Loss>, String> {
-        let mut losses: Vec<Loss> = self.deleted_rows().collect();
+        let mut losses = Vec::new();
         for table in &self.tables {
             let rows = counts.tables.get(table).ok_or(table)?;
             losses.push(loss(LossKind::Table, table, &[], *rows));
@@ -126,17 +133,27 @@ impl Changes {
             let rows = counts.columns.get(&(table.clone(), columns.clone())).ok_or(table)?;
             losses.push(loss(LossKind::Columns, table, columns, *rows));
         }
-        for Rewritten { table, survivors } in &self.rewritten {
-            let rows = counts.rewritten.get(table).ok_or(table)?;
-            losses.push(loss(LossKind::Deleted, table, &[], rows.saturating_sub(*survivors)));
+        let deleted = self.deleted_rows(counts)?;
+        for (table, gone) in &self.changed {
+            // What is deleted is gone as well, and told as such.
+            let rows = gone.ok_or(table)?.saturating_sub(deleted.get(table).copied().unwrap_or(0));
+            losses.push(loss(LossKind::Changed, table, &[], rows));
         }
+        losses.extend(deleted.iter().map(|(table, rows)| loss(LossKind::Deleted, table, &[], *rows)));
         losses.retain(|loss| loss.rows > 0);
         losses.sort_by(|a, b| (&a.table, a.kind).cmp(&(&b.table, b.kind)));
         Ok(losses)
     }
 
-    fn deleted_rows(&self) -> impl Iterator<Item = Loss> {
-        self.deleted.iter().map(|(table, rows)| loss(LossKind::Deleted, table, &[], *rows))
+    /// By table. A truncation sets the server's counter back: what is left of the old rows says more then.
+    fn deleted_rows(&self, counts: &Counts) -> Result<BTreeMap<String, u64>, String> {
+        let mut deleted = self.deleted.clone();
+        for Rewritten { table, survivors } in &self.rewritten {
+            let before = counts.rewritten.get(table).ok_or(table)?;
+            let rows = deleted.entry(table.clone()).or_default();
+            *rows = (*rows).max(before.saturating_sub(*survivors));
+        }
+        Ok(deleted)
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::postgres::PgConnection;
 
 use super::Reason;
+use super::image::Image;
 use super::loss::{Changes, Rewritten, rows};
 use crate::apply::execute;
 use crate::error::{Error, SqlFailure, doing};
@@ -18,35 +19,51 @@ pub(super) struct Trial {
     pub(super) reasons: Vec<Reason>,
     /// What it would take away.
     pub(super) changes: Changes,
+    /// The tables whose values it touches.
+    pub(super) images: Vec<Image>,
 }
 
-/// Tries the way back. When the server refuses to drop something that others stand on, it is tried once more
-/// with `CASCADE`, to see who they are.
+impl Trial {
+    fn against(reason: Reason, changes: Changes) -> Self {
+        Self { reasons: vec![reason], changes, images: Vec::new() }
+    }
+}
+
+/// Tries the way back; once more, comparing row by row, when it overwrites values or rewrites tables. When the
+/// server refuses to drop something that others stand on, it is tried once more with `CASCADE`, to see who
+/// they are.
 pub(super) async fn run(
     conn: &mut PgConnection,
     record: &Record,
     history: &History,
     script: &Script,
 ) -> Result<Trial, Error> {
-    let failure = match pass(conn, script, &script.rehearsal(false)).await? {
+    let plain = script.rehearsal(false);
+    let mut tried = pass(conn, script, &plain, &[]).await?;
+    let images = tried.as_ref().map_or_else(|_| Vec::new(), Seen::images);
+    if !images.is_empty() {
+        tried = pass(conn, script, &plain, &images).await?;
+    }
+    let failure = match tried {
         Ok(seen) => {
             let mut reasons: Vec<_> = dependents(record, history, &seen, None).into_iter().collect();
             reasons.extend(left_behind(record, &seen));
-            return Ok(Trial { reasons, changes: seen.changes });
+            return Ok(Trial { reasons, changes: seen.changes, images });
         }
-        Err(failure) => failure,
+        Err(Halt::TooLong) => return Ok(Trial::against(Reason::NotMeasured, Changes::default())),
+        Err(Halt::Refused(failure)) => failure,
     };
-    if failure.sqlstate.as_deref() == Some("57014") {
-        return Ok(Trial { reasons: vec![Reason::NotMeasured], changes: Changes::default() });
-    }
     if failure.sqlstate.as_deref() != Some("2BP01") {
-        return Ok(Trial { reasons: vec![Reason::DownFails(failure)], changes: Changes::default() });
+        return Ok(Trial::against(Reason::DownFails(failure), Changes::default()));
     }
     let server = failure.detail.clone();
-    let cascaded = pass(conn, script, &script.rehearsal(true)).await?.ok();
+    let cascaded = pass(conn, script, &script.rehearsal(true), &[]).await?.ok();
     let named = cascaded.as_ref().and_then(|seen| dependents(record, history, seen, server.clone()));
     let reason = named.unwrap_or(Reason::Dependents { later: Vec::new(), server });
-    Ok(Trial { reasons: vec![reason], changes: cascaded.map(|seen| seen.changes).unwrap_or_default() })
+    let mut changes = cascaded.map(|seen| seen.changes).unwrap_or_default();
+    // Whose values change is looked at when nothing stands in the way any more.
+    changes.changed.clear();
+    Ok(Trial::against(reason, changes))
 }
 
 /// What a pass showed.
@@ -54,30 +71,39 @@ struct Seen {
     before: Picture,
     after: Picture,
     changes: Changes,
+    /// Tables that stay, with updated rows or a new file.
+    touched: Vec<i64>,
 }
 
-/// Runs `statements` and takes them back; the inner error is the server's refusal of one of them.
+impl Seen {
+    fn images(&self) -> Vec<Image> {
+        self.touched.iter().filter_map(|oid| Image::of(*oid, &self.before, &self.after)).collect()
+    }
+}
+
+/// Why a pass did not come to its end.
+enum Halt {
+    /// The server refused a statement.
+    Refused(Box<SqlFailure>),
+    /// It took longer than a statement may.
+    TooLong,
+}
+
+/// Runs `statements` and takes them back.
 async fn pass(
     conn: &mut PgConnection,
     script: &Script,
     statements: &[Statement],
-) -> Result<Result<Seen, Box<SqlFailure>>, Error> {
-    let measure = Measure::begin(conn).await?;
+    images: &[Image],
+) -> Result<Result<Seen, Halt>, Error> {
     sqlx::raw_sql("SAVEPOINT crmctl_trial").execute(&mut *conn).await.map_err(doing("set a savepoint"))?;
-    let seen = match all(conn, script, statements).await {
-        Ok(()) => {
-            sqlx::raw_sql("RESET SESSION AUTHORIZATION; RESET ROLE; SET LOCAL row_security = off")
-                .execute(&mut *conn)
-                .await
-                .map_err(doing("take back the role of the session"))?;
-            let before = measure.picture.clone();
-            let (after, changes) = measure.look(conn).await?;
-            Ok(Seen { before, after, changes })
-        }
+    let seen = match rehearsed(conn, script, statements, images).await {
+        Ok(seen) => Ok(seen),
+        Err(error) if error.sqlstate() == Some("57014") => Err(Halt::TooLong),
         Err(Error::Statement(failure))
             if !Error::Statement(failure.clone()).transient() && failure.sqlstate.is_some() =>
         {
-            Err(failure)
+            Err(Halt::Refused(failure))
         }
         Err(error) => return Err(error),
     };
@@ -86,6 +112,21 @@ async fn pass(
         .await
         .map_err(doing("take the trial back"))?;
     Ok(seen)
+}
+
+async fn rehearsed(
+    conn: &mut PgConnection,
+    script: &Script,
+    statements: &[Statement],
+    images: &[Image],
+) -> Result<Seen, Error> {
+    let measure = Measure::begin(conn, images).await?;
+    all(conn, script, statements).await?;
+    sqlx::raw_sql("RESET SESSION AUTHORIZATION; RESET ROLE; SET LOCAL row_security = off")
+        .execute(&mut *conn)
+        .await
+        .map_err(doing("take back the role of the session"))?;
+    measure.look(conn).await
 }
 
 async fn all(conn: &mut PgConnection, script: &Script, statements: &[Statement]) -> Result<(), Error> {
@@ -127,18 +168,26 @@ fn left_behind(record: &Record, seen: &Seen) -> Option<Reason> {
     (!stays.is_empty()).then_some(Reason::DownLeaves { objects: stays })
 }
 
-/// Inserted and deleted rows of this transaction, by table.
-type Counters = BTreeMap<i64, (i64, i64)>;
+/// Inserted, updated and deleted rows of this transaction, by table.
+type Counters = BTreeMap<i64, Rows>;
 
-/// A measurement in progress.
-pub(super) struct Measure {
-    picture: Picture,
-    counters: Counters,
+#[derive(Debug, Clone, Copy, Default)]
+struct Rows {
+    inserted: i64,
+    updated: i64,
+    deleted: i64,
 }
 
-impl Measure {
-    /// Looks before.
-    pub(super) async fn begin(conn: &mut PgConnection) -> Result<Self, Error> {
+/// A measurement in progress.
+pub(super) struct Measure<'a> {
+    picture: Picture,
+    counters: Counters,
+    images: &'a [Image],
+}
+
+impl<'a> Measure<'a> {
+    /// Looks before, and remembers the rows that may be overwritten.
+    pub(super) async fn begin(conn: &mut PgConnection, images: &'a [Image]) -> Result<Self, Error> {
         let counted: bool = sqlx::query_scalar("SELECT current_setting('track_counts')::bool")
             .fetch_one(&mut *conn)
             .await
@@ -146,57 +195,86 @@ impl Measure {
         if !counted {
             return Err(Error::NotCounting);
         }
-        Ok(Self { picture: Picture::take(conn).await?, counters: counters(conn).await? })
+        let picture = Picture::take(conn).await?;
+        for image in images {
+            image.take(conn, &picture).await?;
+        }
+        Ok(Self { picture, counters: counters(conn).await?, images })
     }
 
     /// Looks after, and says what changed.
     pub(super) async fn end(self, conn: &mut PgConnection) -> Result<Changes, Error> {
-        Ok(self.look(conn).await?.1)
+        Ok(self.look(conn).await?.changes)
     }
 
-    async fn look(&self, conn: &mut PgConnection) -> Result<(Picture, Changes), Error> {
+    async fn look(self, conn: &mut PgConnection) -> Result<Seen, Error> {
         let after = Picture::take(conn).await?;
         let counters = counters(conn).await?;
         let since = |oid: i64| {
-            let (inserted, deleted) = self.counters.get(&oid).copied().unwrap_or_default();
-            let (now_inserted, now_deleted) = counters.get(&oid).copied().unwrap_or_default();
-            (positive(now_inserted - inserted), positive(now_deleted - deleted))
+            let before = self.counters.get(&oid).copied().unwrap_or_default();
+            let now = counters.get(&oid).copied().unwrap_or_default();
+            let grown = |of: fn(Rows) -> i64| u64::try_from(of(now) - of(before)).unwrap_or(0);
+            (grown(|rows| rows.inserted), grown(|rows| rows.updated), grown(|rows| rows.deleted))
         };
         let mut changes = Changes::default();
+        let mut touched = Vec::new();
         for object in self.picture.dropped(&after) {
             if object.filenode.is_some() {
                 changes.tables.insert(object.name.clone());
             } else if object.kind == "column" && after.table(object.oid()).is_some() {
                 let table = object.owner.clone().unwrap_or_default();
-                let column = object.name.rsplit_once(&format!("{table}.")).map_or("", |(_, column)| column);
-                changes.columns.entry(table).or_default().push(column.to_owned());
+                changes.columns.entry(table).or_default().push(object.column_name());
             }
         }
         for (old, new) in self.picture.rewritten(&after) {
             let survivors = rows(conn, &new.name, &[]).await?.saturating_sub(since(old.oid()).0);
             changes.rewritten.push(Rewritten { table: old.name.clone(), survivors });
+            touched.push(old.oid());
         }
         for oid in counters.keys() {
-            if let (Some(table), Some(_), (_, 1..)) =
-                (self.picture.table(*oid), after.table(*oid), since(*oid))
-            {
-                changes.deleted.insert(table.name.clone(), since(*oid).1);
+            let (Some(table), Some(_)) = (self.picture.table(*oid), after.table(*oid)) else { continue };
+            let (_, updated, deleted) = since(*oid);
+            if deleted > 0 {
+                changes.deleted.insert(table.name.clone(), deleted);
+            }
+            if updated > 0 && !touched.contains(oid) {
+                touched.push(*oid);
             }
         }
-        changes.rewritten.retain(|rewritten| !changes.deleted.contains_key(&rewritten.table));
-        Ok((after, changes))
+        changes.changed = self.compared(conn, &touched, &after).await?;
+        Ok(Seen { before: self.picture, after, changes, touched })
+    }
+
+    /// How many old rows of each touched table are gone, as far as they were remembered.
+    async fn compared(
+        &self,
+        conn: &mut PgConnection,
+        touched: &[i64],
+        after: &Picture,
+    ) -> Result<BTreeMap<String, Option<u64>>, Error> {
+        let mut changed = BTreeMap::new();
+        for oid in touched {
+            let Some(image) = Image::of(*oid, &self.picture, after) else { continue };
+            let remembered = self.images.iter().find(|image| image.is_of(*oid));
+            let gone = match remembered {
+                Some(remembered) => remembered.gone(conn, after).await?,
+                None => None,
+            };
+            changed.insert(image.table(&self.picture).unwrap_or_default().to_owned(), gone);
+        }
+        Ok(changed)
     }
 }
 
 async fn counters(conn: &mut PgConnection) -> Result<Counters, Error> {
-    let rows: Vec<(i64, i64, i64)> =
-        sqlx::query_as("SELECT relid::int8, n_tup_ins, n_tup_del FROM pg_stat_xact_user_tables WHERE n_tup_ins + n_tup_del > 0")
-            .fetch_all(conn)
-            .await
-            .map_err(doing("count the rows changed so far"))?;
-    Ok(rows.into_iter().map(|(oid, inserted, deleted)| (oid, (inserted, deleted))).collect())
-}
-
-fn positive(count: i64) -> u64 {
-    u64::try_from(count).unwrap_or(0)
+    let rows: Vec<(i64, i64, i64, i64)> = sqlx::query_as(
+        "SELECT relid::int8, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_xact_user_tables
+         WHERE n_tup_ins + n_tup_upd + n_tup_del > 0",
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(doing("count the rows changed so far"))?;
+    let keyed =
+        rows.into_iter().map(|(oid, inserted, updated, deleted)| (oid, Rows { inserted, updated, deleted }));
+    Ok(keyed.collect())
 }

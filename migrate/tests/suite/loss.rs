@@ -96,3 +96,63 @@ async fn row_level_security_hides_no_row_from_the_count() {
               ALTER TABLE t ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;\nCREATE POLICY none ON t USING (false);";
     assert_eq!(loss_of(up, "DROP TABLE t;").await, [(LossKind::Table, "public.t".into(), 2)]);
 }
+
+#[tokio::test]
+async fn overwritten_values_are_counted_and_need_consent() {
+    let changed = |rows| vec![(LossKind::Changed, "public.leads".to_owned(), rows)];
+    assert_eq!(loss_of("SELECT 1;", "UPDATE leads SET note = left(note, 0);").await, changed(2));
+    // A row that is written and looks as before has lost nothing.
+    assert_eq!(loss_of("SELECT 1;", "UPDATE leads SET note = note;").await, []);
+    let twice = "UPDATE leads SET note = 'x' WHERE id = 1;\nUPDATE leads SET note = 'y' WHERE id = 1;";
+    assert_eq!(loss_of("SELECT 1;", twice).await, changed(1));
+    let dynamic = "DO $$ BEGIN EXECUTE 'UPDATE leads SET note = NULL'; END $$;";
+    assert_eq!(loss_of("SELECT 1;", dynamic).await, changed(2));
+}
+
+#[tokio::test]
+async fn values_cut_by_a_narrower_type_are_counted() {
+    let up = "INSERT INTO leads VALUES (4, 'a long note');";
+    let narrow = "DELETE FROM leads WHERE id = 4 AND false;\nALTER TABLE leads ALTER note TYPE varchar(4) USING left(note, 4);";
+    assert_eq!(loss_of(up, narrow).await, [(LossKind::Changed, "public.leads".into(), 1)]);
+    // Same type, other values: nothing of the catalog changes.
+    let same = "ALTER TABLE leads ALTER note TYPE text USING upper(note);";
+    assert_eq!(loss_of("SELECT 1;", same).await, [(LossKind::Changed, "public.leads".into(), 2)]);
+    assert_eq!(loss_of("SELECT 1;", "ALTER TABLE leads ALTER note TYPE varchar(4);").await, []);
+}
+
+#[tokio::test]
+async fn a_value_set_in_a_column_that_goes_is_counted_once() {
+    let up = "ALTER TABLE leads ADD COLUMN a int;\nUPDATE leads SET a = 1 WHERE id = 1;";
+    let down = "UPDATE leads SET a = 2;\nALTER TABLE leads RENAME note TO text;\nALTER TABLE leads DROP a;";
+    assert_eq!(loss_of(up, down).await, [(LossKind::Columns, "public.leads".into(), 1)]);
+}
+
+#[tokio::test]
+async fn deleted_changed_and_orphaned_rows_are_told_apart() {
+    let up = "CREATE TABLE calls (lead int REFERENCES leads ON DELETE SET NULL);\nINSERT INTO calls VALUES (1), (3);";
+    let world = leads_and("002_calls", up, "DROP TABLE calls;").await;
+    let down = "DELETE FROM leads WHERE id = 1;\nUPDATE leads SET note = 'z' WHERE id = 3;";
+    world.migration("003_mark", "SELECT 1;", down, "SELECT 1;");
+    world.apply().await.unwrap();
+    let refused = refusal(&world, 3, &rollback_options()).await;
+    insta::assert_snapshot!(refused, @r"
+    migration `3` was not reverted, nothing was changed
+    3 rows would be lost: 1 of table `public.calls` whose values change, 1 deleted from table `public.leads`, 1 of table `public.leads` whose values change (consent: `--accept-loss 3`)
+    ");
+    world.rollback(3, &accepting(3)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_truncation_hides_behind_no_later_delete() {
+    let down = "TRUNCATE leads;\nINSERT INTO leads VALUES (8);\nDELETE FROM leads;";
+    assert_eq!(loss_of("SELECT 1;", down).await, [(LossKind::Deleted, "public.leads".into(), 3)]);
+}
+
+#[tokio::test]
+async fn a_stepwise_way_back_that_overwrites_is_refused_before_it_runs() {
+    let down = "-- no-transaction\nUPDATE leads SET note = '';";
+    let world = leads_and("002_more", "SELECT 1;", down).await;
+    let refused = refusal(&world, 2, &rollback_options()).await;
+    assert!(matches!(refused.reasons[..], [Reason::Loss { rows: 3, .. }]), "{refused}");
+    world.rollback(2, &accepting(3)).await.unwrap();
+}
