@@ -90,6 +90,17 @@ pub enum Error {
         /// The line.
         line: usize,
     },
+    /// A `DO` or `CALL` outside a transaction began and did not end: what it committed on its way stays.
+    #[error("`{file}` line {line} began and did not end; what it committed on its way is there")]
+    HalfRun {
+        /// The file.
+        file: String,
+        /// The line.
+        line: usize,
+        /// What ended it, when this run saw it.
+        #[source]
+        source: Option<Box<Error>>,
+    },
     /// A migration ended the transaction it ran in.
     #[error("`{file}` ended the transaction it ran in")]
     TransactionEnded {
@@ -157,6 +168,11 @@ impl Error {
             Self::InvalidIndex { index, .. } => {
                 Some(format!("run `DROP INDEX CONCURRENTLY {index}`, mend what made it fail and apply again"))
             }
+            Self::HalfRun { .. } => Some(
+                "look what it has done, then change the statement so that it goes on from there (a comment \
+                 in it is enough when it may run again as it is) and start again"
+                    .to_owned(),
+            ),
             Self::TransactionEnded { .. } => {
                 Some("begin the file with `-- no-transaction` if it must end transactions".to_owned())
             }

@@ -111,7 +111,10 @@ async fn decide(
         }
     };
     if record_runs_stepwise(record) {
-        revert.stepwise(conn, &attempts, observer, &lost).await?;
+        // Its journal knows what an attempt has finished, so the next one goes on from there.
+        while let Err(error) = revert.stepwise(conn, &attempts, observer, &lost).await {
+            attempts.after(error).await?;
+        }
     }
     let elapsed_ms = millis(started.elapsed());
     observer.observe(Event::Reverted { version, elapsed_ms });

@@ -77,7 +77,14 @@ pub(crate) async fn steps(
         if std::mem::take(&mut resumed) {
             tell(Event::Resumed { version: journal.version, statement: index + 1 });
         }
-        let step = Step { script, statement, ordinal, begun_before: find(ordinal).is_some() };
+        let begun = find(ordinal);
+        let step = Step {
+            script,
+            statement,
+            ordinal,
+            begun_before: begun.is_some(),
+            same_as_begun: begun.is_some_and(|step| step.is(statement)),
+        };
         if statement.standalone {
             journal.standalone(conn, &step, left, tell).await?;
         } else {
@@ -93,6 +100,19 @@ struct Step<'a> {
     statement: &'a Statement,
     ordinal: i32,
     begun_before: bool,
+    /// It was begun with this very text.
+    same_as_begun: bool,
+}
+
+impl Step<'_> {
+    /// It runs code that may commit on its way, so that running it again could do its work twice.
+    fn may_commit(&self) -> bool {
+        matches!(self.statement.kind.as_str(), "do" | "call")
+    }
+
+    fn half_run(&self, source: Option<Box<Error>>) -> Error {
+        Error::HalfRun { file: self.script.file.clone(), line: self.statement.line, source }
+    }
 }
 
 impl Journal<'_> {
@@ -124,6 +144,9 @@ impl Journal<'_> {
         left: Duration,
         tell: &(dyn Fn(Event) + Send + Sync),
     ) -> Result<(), Error> {
+        if step.may_commit() && step.same_as_begun {
+            return Err(step.half_run(None));
+        }
         let before = Picture::take(conn).await?;
         let made = match &step.statement.concurrent_index {
             Some(index) => self.leftover(conn, step, index, tell).await?,
@@ -137,6 +160,9 @@ impl Journal<'_> {
             match execute(conn, step.script, step.statement).await {
                 // An earlier attempt dropped it and died before the journal.
                 Err(error) if step.begun_before && gone(step, &error) => {}
+                Err(error) if step.may_commit() && error.transient() => {
+                    return Err(step.half_run(Some(Box::new(error))));
+                }
                 outcome => outcome?,
             }
             if let Some(index) = &step.statement.concurrent_index {

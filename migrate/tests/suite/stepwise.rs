@@ -220,3 +220,77 @@ async fn a_stopped_migration_can_be_taken_back() {
     assert!(world.status().await.drift.is_empty());
     assert_eq!(world.value("SELECT to_regclass('leads_note')::text").await, None);
 }
+
+/// A file that commits a row and then waits for `gate`.
+const COMMITS_AND_WAITS: &str = "DO $$ BEGIN
+  INSERT INTO log VALUES ('batch'); COMMIT;
+  LOCK TABLE gate IN ACCESS EXCLUSIVE MODE;
+END $$;";
+
+async fn gate_and_log() -> World {
+    let world = World::new().await;
+    world.table("001_gate", "gate").migration(
+        "002_log",
+        "CREATE TABLE log (line text);",
+        "DROP TABLE log;",
+        "SELECT line FROM log;",
+    );
+    world.apply().await.unwrap();
+    world
+}
+
+#[tokio::test]
+async fn code_that_may_have_committed_is_not_run_again_by_itself() {
+    let world = gate_and_log().await;
+    let up = format!("-- no-transaction\n-- crmctl:stage backfill\n{COMMITS_AND_WAITS}");
+    world.migration("003_fill", &up, "SELECT 1;", "SELECT true;");
+    let mut holder = world.session("report-tool").await;
+    crate::harness::run(&mut holder, "BEGIN; SELECT * FROM gate").await;
+    let error = world.apply().await.unwrap_err();
+    assert!(
+        matches!(&error, Error::HalfRun { file, line: 3, source: Some(_) } if file == "003_fill.up.sql"),
+        "{error}"
+    );
+    assert!(error.hint().unwrap().contains("change the statement"), "{error}");
+    crate::harness::run(&mut holder, "COMMIT").await;
+    // Nobody was in the way any more, and still nobody but a person knows whether it may run again.
+    let again = world.apply().await.unwrap_err();
+    assert!(matches!(again, Error::HalfRun { source: None, .. }), "{again}");
+    assert_eq!(again.kind(), Kind::Failed);
+    assert_eq!(world.value("SELECT count(*)::text FROM log").await.as_deref(), Some("1"));
+    // A person looked, and says so in the text.
+    world.file("003_fill.up.sql", &up.replace("INSERT", "/* the first batch is in */ -- INSERT"));
+    world.apply().await.unwrap();
+    assert_eq!(world.value("SELECT count(*)::text FROM log").await.as_deref(), Some("1"));
+}
+
+#[tokio::test]
+async fn a_stepwise_revert_outlives_a_lock_in_its_way() {
+    let world = gate_and_log().await;
+    world.migration(
+        "003_more",
+        "ALTER TABLE gate ADD COLUMN more int;",
+        "-- no-transaction\nINSERT INTO log VALUES ('once');\nALTER TABLE gate DROP COLUMN more;",
+        "SELECT more FROM gate;",
+    );
+    world.apply().await.unwrap();
+    let diary = Diary::default();
+    let (database, set, options) = (world.database(), world.set(), rollback_options());
+    let mut holder = world.session("report-tool").await;
+    // In the way of the second statement alone: the trial before it must come through.
+    crate::harness::run(&mut holder, "BEGIN; LOCK TABLE crmctl.migration_step IN SHARE MODE").await;
+    let revert = migrate::rollback(&database, &set, 3, &options, &diary);
+    let release = async {
+        diary
+            .until(
+                "an attempt is given up",
+                |e| matches!(e, Event::Retrying { sqlstate, .. } if sqlstate == "55P03"),
+            )
+            .await;
+        crate::harness::run(&mut holder, "COMMIT").await;
+    };
+    let (reverted, ()) = tokio::join!(revert, release);
+    reverted.unwrap();
+    assert_eq!(world.value("SELECT count(*)::text FROM log").await.as_deref(), Some("1"));
+    assert!(world.status().await.drift.is_empty());
+}
