@@ -138,9 +138,10 @@ async fn pending_in_order(
     let token = claim(&history, options.token)?;
     let writer = Writer { author: &options.author, token };
     prepare(conn, set, &history, writer, options.token.is_some()).await?;
-    let mut run = Run { writer, patience: &options.patience, seen, observer, picture: None };
+    let mut run = Run { writer, patience: options.patience, seen, observer, picture: None };
     let mut migrations = Vec::with_capacity(todo.len());
     for migration in todo {
+        run.patience = options.patience.of(Some(migration));
         migrations.push(run.one(conn, migration).await?);
     }
     let latest = history.latest().into_iter().chain(migrations.iter().map(|m| m.version)).max();
@@ -189,7 +190,7 @@ async fn prepare(
 /// What all migrations of one run share.
 pub(crate) struct Run<'a> {
     pub(crate) writer: Writer<'a>,
-    pub(crate) patience: &'a Patience,
+    pub(crate) patience: Patience,
     pub(crate) seen: &'a Seen,
     pub(crate) observer: &'a dyn Observer,
     /// The catalog as the migration before left it.
@@ -204,7 +205,7 @@ impl Run<'_> {
         migration: &Migration,
     ) -> Result<AppliedMigration, Error> {
         let version = migration.version;
-        let mut attempts = Attempts::new(version, self.patience, self.seen, self.observer);
+        let mut attempts = Attempts::new(version, &self.patience, self.seen, self.observer);
         let elapsed_ms = loop {
             let name = migration.name.clone();
             self.observer.observe(Event::Started { version, name, attempt: attempts.count() });

@@ -77,11 +77,16 @@ fn applied(set: &MigrationSet, history: &History, version: i64) -> Option<Drift>
         );
     };
     let file = &migration.up.file;
-    let undone = history.journal(version, "down").into_iter().filter(|step| step.finished).count();
-    if undone > 0 {
+    let back = history.journal(version, "down");
+    if !back.is_empty() {
+        // One that was begun may be done: what it dropped is gone, whatever the journal could still say.
+        let undone = back.iter().filter(|step| step.finished).count();
         return found(
             DriftKind::HalfReverted,
-            format!("the revert of `{file}` stopped after {undone} statements"),
+            format!(
+                "the revert of `{file}` stopped after {undone} of {} statements it had begun",
+                back.len()
+            ),
             "revert it again: it goes on with the next statement",
         );
     }

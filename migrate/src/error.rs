@@ -249,6 +249,10 @@ impl SqlFailure {
 
     fn hint(&self) -> Option<String> {
         match self.sqlstate.as_deref() {
+            Some("57014") => Some(
+                "split the statement, or give it time with `-- crmctl:statement-timeout 30m` at the top of the up file"
+                    .to_owned(),
+            ),
             Some("25001") => Some("begin the file with `-- no-transaction`".to_owned()),
             _ => self.server_hint.clone(),
         }

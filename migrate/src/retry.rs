@@ -7,6 +7,7 @@ use sqlx::postgres::PgConnection;
 use crate::error::{Error, doing};
 use crate::events::{Event, Observer};
 use crate::lock::{jittered, millis};
+use crate::set::Migration;
 use crate::watch::Seen;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -19,7 +20,7 @@ pub struct Patience {
     pub migration_lock: Duration,
     /// For one lock of one statement: what a client queues behind us at most.
     pub lock: Duration,
-    /// For one statement.
+    /// For one statement, unless its file says `-- crmctl:statement-timeout`. Concurrent index work has no limit.
     pub statement: Duration,
     /// For all attempts at one migration that fail for want of a lock.
     pub attempts: Duration,
@@ -39,22 +40,42 @@ impl Default for Patience {
 }
 
 impl Patience {
+    /// The same for `migration`, whose header may give its statements another time.
+    pub(crate) fn of(self, migration: Option<&Migration>) -> Self {
+        let statement = migration.and_then(|migration| migration.statement_timeout);
+        Self { statement: statement.unwrap_or(self.statement), ..self }
+    }
+
     /// Sets the timeouts of the transaction in progress. A file may have changed them, and a retry is a new
     /// transaction, so this is said again in each.
     pub(crate) async fn set_local(&self, conn: &mut PgConnection) -> Result<(), Error> {
-        self.set(conn, self.lock, true).await
+        self.set(conn, self.lock, self.statement, true).await
     }
 
     /// Sets the timeouts of the session, for statements that run outside a transaction.
     pub(crate) async fn set_session(&self, conn: &mut PgConnection, lock: Duration) -> Result<(), Error> {
-        self.set(conn, lock, false).await
+        self.set(conn, lock, self.statement, false).await
     }
 
-    async fn set(&self, conn: &mut PgConnection, lock: Duration, local: bool) -> Result<(), Error> {
+    /// Sets the timeouts of the session for index work that lets clients through: it takes as long as the table
+    /// is large, and one that is cut off starts over.
+    pub(crate) async fn set_unhurried(&self, conn: &mut PgConnection, lock: Duration) -> Result<(), Error> {
+        self.set(conn, lock, Duration::MAX, false).await
+    }
+
+    async fn set(
+        &self,
+        conn: &mut PgConnection,
+        lock: Duration,
+        statement: Duration,
+        local: bool,
+    ) -> Result<(), Error> {
+        // Zero means no limit at all, so the shortest is one.
+        let text =
+            |limit: Duration| if limit == Duration::MAX { 0 } else { millis(limit).max(1) }.to_string();
         sqlx::query("SELECT set_config('lock_timeout', $1, $3), set_config('statement_timeout', $2, $3)")
-            // Zero would mean no limit at all.
-            .bind(millis(lock).max(1).to_string())
-            .bind(millis(self.statement).max(1).to_string())
+            .bind(text(lock))
+            .bind(text(statement))
             .bind(local)
             .execute(conn)
             .await
@@ -76,6 +97,7 @@ pub(crate) struct Attempts<'a> {
 
 impl<'a> Attempts<'a> {
     pub(crate) fn new(version: i64, patience: &Patience, seen: &'a Seen, observer: &'a dyn Observer) -> Self {
+        seen.forget();
         Self {
             version,
             started: Instant::now(),
@@ -118,6 +140,8 @@ impl<'a> Attempts<'a> {
             attempt: self.count,
             pause_ms: millis(pause),
         });
+        // Who was in the way of this attempt need not be in the way of the next.
+        self.seen.forget();
         tokio::time::sleep(pause).await;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         self.count += 1;

@@ -101,8 +101,10 @@ async fn decide(
     let record = applied(&history, version).map_err(|reason| refused(version, vec![reason]))?;
     let writer = Writer { author: &options.author, token };
     let mut reasons = standing(set, record, options);
-    let revert = Revert { record, history: &history, options, writer, script: way_back(record, &history) };
-    let mut attempts = Attempts::new(version, &options.patience, seen, observer);
+    let patience = options.patience.of(set.get(version));
+    let script = way_back(record, &history);
+    let revert = Revert { record, history: &history, options, patience, writer, script };
+    let mut attempts = Attempts::new(version, &patience, seen, observer);
     let (started, lost) = loop {
         let started = Instant::now();
         match revert.attempt(conn, &mut reasons).await {
@@ -178,6 +180,7 @@ struct Revert<'a> {
     record: &'a Record,
     history: &'a History,
     options: &'a RollbackOptions,
+    patience: Patience,
     writer: Writer<'a>,
     script: Script,
 }
@@ -200,15 +203,15 @@ impl Revert<'_> {
 
     async fn body(&self, conn: &mut PgConnection, standing: &[Reason]) -> Result<Vec<Loss>, Error> {
         let version = self.record.version;
-        self.options.patience.set_local(conn).await?;
+        self.patience.set_local(conn).await?;
         let transaction = history::fence(conn, self.writer.token).await?;
         if !standing.is_empty() {
             // It will be refused anyway: clients must not wait for a long trial then.
-            let brief = Patience { statement: BRIEF_TRIAL, ..self.options.patience };
+            let brief = Patience { statement: BRIEF_TRIAL, ..self.patience };
             brief.set_local(conn).await?;
         }
         let trial = trial::run(conn, self.record, self.history, &self.script).await?;
-        self.options.patience.set_local(conn).await?;
+        self.patience.set_local(conn).await?;
         let mut reasons = standing.to_vec();
         reasons.extend(trial.reasons);
         let free = reasons.is_empty() && !record_runs_stepwise(self.record);
@@ -247,7 +250,7 @@ impl Revert<'_> {
     ) -> Result<(), Error> {
         let version = self.record.version;
         let full = Script::parse(self.script.file.clone(), self.record.down_sql.clone());
-        let patience = &self.options.patience;
+        let patience = &self.patience;
         let journal = Journal { version, direction: "down", writer: self.writer, patience };
         let ran = steps(conn, &journal, &full, attempts.left(), &|event| observer.observe(event)).await;
         let clean = reset(conn).await;

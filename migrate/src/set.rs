@@ -8,6 +8,7 @@ mod load;
 
 use std::fmt;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 use sha2::Digest as _;
@@ -81,8 +82,8 @@ pub struct Migration {
     pub stage: Stage,
     /// `-- crmctl:irreversible because …`: why it must not be reverted.
     pub irreversible: Option<String>,
-    /// `-- crmctl:breaks-below NNN`: releases whose newest migration is older cannot run on the result.
-    pub breaks_below: Option<i64>,
+    /// `-- crmctl:statement-timeout 30m`: how long one statement may take.
+    pub statement_timeout: Option<Duration>,
     /// `-- crmctl:expects …`: declared data changes, one entry per line, unparsed.
     pub expects: Vec<String>,
     /// The up file starts with `-- no-transaction`: its statements run one by one with a step journal.

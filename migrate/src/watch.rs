@@ -18,14 +18,19 @@ const AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// An unchanged picture is told again after this many samples.
 const REPEAT_AFTER: u32 = 50;
 
-/// Who was seen in the way last.
+/// Who was seen in the way of the attempt in hand.
 #[derive(Debug, Default)]
 pub(crate) struct Seen(Mutex<Vec<Backend>>);
 
 impl Seen {
-    /// The blockers of the last sample that had any.
+    /// The blockers of the last sample that had any, since [`Self::forget`].
     pub(crate) fn blockers(&self) -> Vec<Backend> {
         self.0.lock().map(|seen| seen.clone()).unwrap_or_default()
+    }
+
+    /// A new attempt begins.
+    pub(crate) fn forget(&self) {
+        self.remember(&[]);
     }
 
     fn remember(&self, blockers: &[Backend]) {
@@ -66,15 +71,18 @@ struct Told {
 
 impl Told {
     fn update(&mut self, rows: Vec<Row>, seen: &Seen, observer: &dyn Observer) {
-        let pids: BTreeSet<i32> = rows.iter().map(|row| row.backend.pid).collect();
         self.samples += 1;
-        if rows.is_empty() || (pids == self.pids && self.samples < REPEAT_AFTER) {
+        if rows.is_empty() {
+            return;
+        }
+        let pids: BTreeSet<i32> = rows.iter().map(|row| row.backend.pid).collect();
+        let blockers: Vec<Backend> = rows.iter().map(|row| row.backend.clone()).collect();
+        seen.remember(&blockers);
+        if pids == self.pids && self.samples < REPEAT_AFTER {
             return;
         }
         let waiting_behind = rows.first().map_or(0, |row| row.waiting_behind);
         let age_ms = rows.iter().filter_map(|row| row.age).max_by(f64::total_cmp);
-        let blockers: Vec<Backend> = rows.into_iter().map(|row| row.backend).collect();
-        seen.remember(&blockers);
         *self = Self { pids, samples: 0 };
         observer.observe(Event::Blocked {
             blockers,

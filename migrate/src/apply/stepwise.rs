@@ -35,7 +35,7 @@ pub(super) async fn attempt(
         transaction.commit().await.map_err(doing("record that the migration began"))?;
     }
     run.picture = None;
-    let journal = Journal { version, direction: "up", writer: run.writer, patience: run.patience };
+    let journal = Journal { version, direction: "up", writer: run.writer, patience: &run.patience };
     let next =
         steps(conn, &journal, &migration.up, attempts.left(), &|event| run.observer.observe(event)).await;
     // What a file set for the session must not reach the verification, nor the next attempt.
@@ -110,6 +110,12 @@ impl Step<'_> {
         matches!(self.statement.kind.as_str(), "do" | "call")
     }
 
+    /// It builds or drops indexes beside the clients.
+    fn is_index_work(&self) -> bool {
+        let concurrent = || self.statement.sql.to_uppercase().contains("CONCURRENTLY");
+        self.statement.kind.ends_with("_index") || (self.statement.kind == "reindex" && concurrent())
+    }
+
     fn half_run(&self, source: Option<Box<Error>>) -> Error {
         Error::HalfRun { file: self.script.file.clone(), line: self.statement.line, source }
     }
@@ -154,9 +160,12 @@ impl Journal<'_> {
         };
         if !made {
             self.begin(conn, step).await?;
-            // Nobody but other schema changes queues behind a concurrent build, so it may wait long.
-            let lock = if step.statement.kind.ends_with("_index") { left } else { self.patience.lock };
-            self.patience.set_session(conn, lock.max(self.patience.lock)).await?;
+            if step.is_index_work() {
+                // Nobody but other schema changes queues behind a concurrent build, so it may wait long.
+                self.patience.set_unhurried(conn, left.max(self.patience.lock)).await?;
+            } else {
+                self.patience.set_session(conn, self.patience.lock).await?;
+            }
             match execute(conn, step.script, step.statement).await {
                 // An earlier attempt dropped it and died before the journal.
                 Err(error) if step.begun_before && gone(step, &error) => {}

@@ -1,10 +1,13 @@
 //! The directives in a file's header comments. It parses and validates them; what they mean for a run is
 //! decided elsewhere.
 
+use std::time::Duration;
+
 use super::{Issue, Stage};
 use crate::sql::Script;
 
-const NAMES: [&str; 5] = ["stage", "expects", "irreversible", "backfill", "breaks-below"];
+const NAMES: [&str; 6] =
+    ["stage", "expects", "irreversible", "statement-timeout", "backfill", "breaks-below"];
 const STAGES: [&str; 3] = ["expand", "backfill", "contract"];
 
 /// What the header of an up file declares.
@@ -12,7 +15,7 @@ const STAGES: [&str; 3] = ["expand", "backfill", "contract"];
 pub(super) struct Header {
     pub(super) stage: Option<Stage>,
     pub(super) irreversible: Option<String>,
-    pub(super) breaks_below: Option<i64>,
+    pub(super) statement_timeout: Option<Duration>,
     pub(super) expects: Vec<String>,
 }
 
@@ -112,12 +115,17 @@ impl Header {
         match name {
             "stage" => once(name, &mut self.stage, stage(value)?),
             "irreversible" => once(name, &mut self.irreversible, reason(value)?),
-            "breaks-below" => once(name, &mut self.breaks_below, number(value)?),
+            "statement-timeout" => once(name, &mut self.statement_timeout, duration(value)?),
             "expects" if value.is_empty() => Err(("`crmctl:expects` needs a value".to_owned(), None)),
             "expects" => {
                 self.expects.push(value.to_owned());
                 Ok(())
             }
+            // Accepted and read by nobody it would only look like a safeguard.
+            "breaks-below" => Err((
+                "`crmctl:breaks-below` is not supported yet".to_owned(),
+                Some("declare `-- crmctl:stage contract`: it runs when no older release is left".to_owned()),
+            )),
             _ => Err((
                 "`crmctl:backfill` is not supported yet".to_owned(),
                 Some("write the change as statements of an ordinary migration".to_owned()),
@@ -152,12 +160,19 @@ fn reason(value: &str) -> Result<String, Complaint> {
     }
 }
 
-fn number(value: &str) -> Result<i64, Complaint> {
-    value
-        .parse()
-        .ok()
-        .filter(|version| *version > 0)
-        .ok_or_else(|| (format!("`{value}` is not the number of a migration"), None))
+/// `90s`, `30m`, `2h`: from a second to a day.
+fn duration(value: &str) -> Result<Duration, Complaint> {
+    let units = [("s", 1_u64), ("m", 60), ("h", 3600)];
+    let number = |unit: &str| value.strip_suffix(unit)?.trim_end().parse::<u64>().ok();
+    units
+        .into_iter()
+        .find_map(|(unit, seconds)| number(unit)?.checked_mul(seconds))
+        .filter(|seconds| (1..=86_400).contains(seconds))
+        .map(Duration::from_secs)
+        .ok_or_else(|| {
+            let hint = "write `90s`, `30m` or `2h`, at most a day".to_owned();
+            (format!("`{value}` is no time for `crmctl:statement-timeout`"), Some(hint))
+        })
 }
 
 fn suggestion(word: &str, known: &[&str], prefix: &str) -> String {

@@ -53,7 +53,7 @@ fn a_good_folder_loads_and_other_things_in_it_are_ignored() {
         .file("provision/roles.sql", "CREATE ROLE x;")
         .migration(
             "016_notifications",
-            "-- crmctl:stage contract\n-- crmctl:breaks-below 15\nSELECT 1;",
+            "-- crmctl:stage contract\n-- crmctl:statement-timeout 30m\nSELECT 1;",
             "SELECT 1;",
             "SELECT 1;",
         );
@@ -62,7 +62,10 @@ fn a_good_folder_loads_and_other_things_in_it_are_ignored() {
     assert_eq!(versions, [1, 16]);
     assert_eq!(set.newest(), Some(16));
     let migration = set.get(16).unwrap();
-    assert_eq!((migration.stage, migration.breaks_below), (Stage::Contract, Some(15)));
+    assert_eq!(
+        (migration.stage, migration.statement_timeout),
+        (Stage::Contract, Some(std::time::Duration::from_secs(1800)))
+    );
     assert_eq!(set.get(1).unwrap().stage, Stage::Expand);
 }
 
@@ -162,6 +165,16 @@ fn an_unknown_directive_is_refused_with_its_line_and_the_nearest_known() {
         &Folder::new().up("-- crmctl:backfill table=a key=id batch=5\nSELECT 1;").complaint(),
         &["not supported yet"],
     );
+    says(
+        &Folder::new().up("-- crmctl:breaks-below 15\nSELECT 1;").complaint(),
+        &["line 1", "`crmctl:breaks-below` is not supported yet", "stage contract"],
+    );
+    for wrong in ["", "30", "0s", "25h", "-1m", "1.5h", "18446744073709551615h"] {
+        says(
+            &Folder::new().up(&format!("-- crmctl:statement-timeout {wrong}\nSELECT 1;")).complaint(),
+            &["line 1", "no time for `crmctl:statement-timeout`", "`30m`"],
+        );
+    }
     assert!(Folder::new().up("-- Note: an ordinary comment: with colons\nSELECT 1;").load().is_ok());
 }
 

@@ -229,3 +229,25 @@ async fn a_run_may_be_moved_between_threads() {
     movable(migrate::rollback(&database, &set, 1, &back, &migrate::Silent)).await.unwrap();
     movable(migrate::status(&database, &set)).await.unwrap();
 }
+
+#[tokio::test]
+async fn only_who_is_in_the_way_of_the_last_attempt_is_named() {
+    let world = World::new().await;
+    let mut first = held(&world, "left-early").await;
+    let set = world.set();
+    let diary = Diary::default();
+    let patience = Patience { attempts: Duration::from_secs(4), ..patience() };
+    let (database, options) = (world.database(), ApplyOptions { patience, ..apply_options() });
+    let apply = migrate::apply(&database, &set, &options, &diary);
+    let swap = async {
+        diary.until("an attempt is given up", |e| matches!(e, Event::Retrying { .. })).await;
+        let mut second = world.session("stays").await;
+        run(&mut second, "BEGIN; SELECT * FROM gate").await;
+        run(&mut first, "COMMIT").await;
+        second
+    };
+    let (outcome, _second) = tokio::join!(apply, swap);
+    let Err(Error::Blocked { blockers, .. }) = outcome else { panic!("it stays in the way") };
+    let names: Vec<&str> = blockers.iter().map(|b| b.application.as_str()).collect();
+    assert_eq!(names, ["stays"]);
+}

@@ -1,8 +1,10 @@
 //! Migrations without a transaction: statement by statement, resumed where they stopped.
 
-use migrate::{DriftKind, Error, Event, Kind, State};
+use std::time::Duration;
 
-use crate::harness::{Diary, World, apply_options, rollback_options};
+use migrate::{ApplyOptions, DriftKind, Error, Event, Kind, Patience, State};
+
+use crate::harness::{Diary, World, apply_options, patience, rollback_options};
 
 /// A table with a duplicate, and a migration whose second statement trips over it.
 async fn tripping(world: &World) {
@@ -192,6 +194,11 @@ async fn a_revert_that_stopped_is_told_and_goes_on_where_it_stopped() {
              VALUES (2, 'down', 1, '', now()), (2, 'down', 2, '', NULL)",
         )
         .await;
+    let message = world.status().await.drift[0].message.clone();
+    assert!(message.contains("after 1 of 2 statements"), "{message}");
+    // Killed within the very first statement.
+    world.sql("UPDATE crmctl.migration_step SET finished_at = NULL").await;
+    assert_eq!(world.status().await.drift[0].kind, DriftKind::HalfReverted);
     let Err(Error::Drift(drift)) = world.apply().await else {
         panic!("half a revert is no ground to build on")
     };
@@ -293,4 +300,54 @@ async fn a_stepwise_revert_outlives_a_lock_in_its_way() {
     reverted.unwrap();
     assert_eq!(world.value("SELECT count(*)::text FROM log").await.as_deref(), Some("1"));
     assert!(world.status().await.drift.is_empty());
+}
+
+#[tokio::test]
+async fn a_concurrent_build_may_take_longer_than_other_statements() {
+    let world = World::new().await;
+    world.table("001_leads", "leads");
+    world.apply().await.unwrap();
+    world.migration(
+        "002_index",
+        "-- no-transaction\nCREATE INDEX CONCURRENTLY i ON leads (note);",
+        "DROP INDEX i;",
+        "SELECT true;",
+    );
+    let mut old = world.session("old-reader").await;
+    crate::harness::run(&mut old, "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT * FROM leads").await;
+    let patience = Patience { statement: Duration::from_secs(1), ..patience() };
+    let options = ApplyOptions { patience, ..apply_options() };
+    let (database, set) = (world.database_of("long"), world.set());
+    let apply = migrate::apply(&database, &set, &options, &migrate::Silent);
+    let end = async {
+        let long = "SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name = 'crmctl/long'
+                    AND query LIKE 'CREATE INDEX%' AND clock_timestamp() - query_start > '1.5 s'";
+        world.until("it takes longer than a statement may", long).await;
+        crate::harness::run(&mut old, "COMMIT").await;
+    };
+    let (applied, ()) = tokio::join!(apply, end);
+    assert_eq!(applied.unwrap().latest, Some(2));
+}
+
+#[tokio::test]
+async fn a_header_gives_the_statements_of_its_file_another_time() {
+    let world = World::new().await;
+    world.table("001_leads", "leads");
+    world.apply().await.unwrap();
+    let patience = Patience { statement: Duration::from_secs(1), ..patience() };
+    let options = ApplyOptions { patience, ..apply_options() };
+    for head in ["", "-- no-transaction\n"] {
+        let up = format!("{head}SELECT pg_sleep(1.2);");
+        world.migration("002_slow", &up, "SELECT pg_sleep(1.2);", "SELECT true;");
+        let apply =
+            async || migrate::apply(&world.database(), &world.set(), &options, &migrate::Silent).await;
+        let error = apply().await.unwrap_err();
+        assert!(matches!(&error, Error::Statement(f) if f.sqlstate.as_deref() == Some("57014")), "{error}");
+        assert!(error.hint().unwrap().contains("crmctl:statement-timeout"), "{error}");
+        world
+            .file("002_slow.up.sql", &format!("{head}-- crmctl:statement-timeout 1m\nSELECT pg_sleep(1.2);"));
+        apply().await.unwrap();
+        let back = migrate::RollbackOptions { patience, ..rollback_options() };
+        world.rollback(2, &back).await.unwrap();
+    }
 }
