@@ -106,7 +106,7 @@ async fn a_plan_pins_what_would_run() {
     world.table("001_leads", "leads").table("002_notes", "other");
     let other = migrate::plan(&world.database(), &world.set(), Scope::All).await.unwrap();
     assert_ne!(all.hash, other.hash);
-    world.migration("003_drop", "-- crmctl:stage contract\nDROP TABLE leads;", "SELECT 1;", "SELECT 1;");
+    world.migration("003_drop", "-- crmctl:stage contract\nDROP TABLE leads;", "SELECT 1;", "SELECT true;");
     let before = migrate::plan(&world.database(), &world.set(), Scope::BeforeContract).await.unwrap();
     assert_eq!(before.migrations.len(), 2);
     let unknown = migrate::plan(&world.database(), &world.set(), Scope::UpTo(9)).await;

@@ -50,7 +50,7 @@ async fn dynamic_sql_is_counted_by_what_it_does() {
 async fn deleted_rows_are_counted_with_those_that_cascade() {
     let up = "CREATE TABLE calls (lead int REFERENCES leads ON DELETE CASCADE);\nINSERT INTO calls VALUES (1), (1), (3);";
     let world = leads_and("002_calls", up, "DROP TABLE calls;").await;
-    world.migration("003_mark", "SELECT 1;", "DELETE FROM leads WHERE id = 1;", "SELECT 1;");
+    world.migration("003_mark", "SELECT 1;", "DELETE FROM leads WHERE id = 1;", "SELECT true;");
     world.apply().await.unwrap();
     let refused = refusal(&world, 3, &rollback_options()).await;
     assert!(
@@ -132,7 +132,7 @@ async fn deleted_changed_and_orphaned_rows_are_told_apart() {
     let up = "CREATE TABLE calls (lead int REFERENCES leads ON DELETE SET NULL);\nINSERT INTO calls VALUES (1), (3);";
     let world = leads_and("002_calls", up, "DROP TABLE calls;").await;
     let down = "DELETE FROM leads WHERE id = 1;\nUPDATE leads SET note = 'z' WHERE id = 3;";
-    world.migration("003_mark", "SELECT 1;", down, "SELECT 1;");
+    world.migration("003_mark", "SELECT 1;", down, "SELECT true;");
     world.apply().await.unwrap();
     let refused = refusal(&world, 3, &rollback_options()).await;
     insta::assert_snapshot!(refused, @r"

@@ -95,7 +95,7 @@ async fn broken_sql_names_file_line_and_code_and_leaves_nothing() {
         "002_broken",
         "-- a comment with an ñ\nCREATE TABLE half (x int);\n\nALTER TABLE half\n  ADD COLUMN y text,\n  ADD COLUMN z frobnicate;",
         "DROP TABLE half;",
-        "SELECT 1;",
+        "SELECT true;",
     );
     let error = refused(&world, &apply_options(), Kind::Failed).await;
     let Error::Statement(failure) = &error else { panic!("{error}") };
@@ -118,7 +118,7 @@ async fn sql_that_cannot_be_parsed_is_judged_by_the_server() {
         "002_broken",
         "-- crmctl:stage expand\nCREATE TABLE half (x int);\nCREATE TABEL other (x int);\n",
         "SELECT 1;",
-        "SELECT 1;",
+        "SELECT true;",
     );
     let error = refused(&world, &apply_options(), Kind::Failed).await;
     let Error::Statement(failure) = &error else { panic!("{error}") };
@@ -134,7 +134,7 @@ async fn an_error_without_a_position_names_its_statement() {
         "002_twice",
         "SELECT 1;\n\nINSERT INTO leads\nVALUES (1, 'again');",
         "SELECT 1;",
-        "SELECT 1;",
+        "SELECT true;",
     );
     let error = refused(&world, &apply_options(), Kind::Failed).await;
     let Error::Statement(failure) = &error else { panic!("{error}") };
@@ -154,7 +154,7 @@ async fn a_failing_verification_undoes_its_migration_and_keeps_the_one_before() 
     assert_eq!(error.kind(), Kind::Failed);
     assert_eq!(world.value("SELECT to_regclass('notes')::text").await, None);
     assert_eq!(world.status().await.latest, Some(1));
-    world.file("verify/002_notes.sql", "SELECT 1;\nSELECT count(*) = 4 FROM notes;");
+    world.file("verify/002_notes.sql", "SELECT id FROM notes;\nSELECT count(*) = 4 FROM notes;");
     let error = refused(&world, &apply_options(), Kind::Failed).await;
     assert_eq!(
         error.to_string(),
@@ -199,7 +199,7 @@ async fn a_fence_raised_meanwhile_stops_the_migration_inside_its_transaction() {
     world.table("001_leads", "leads");
     world.apply().await.unwrap();
     // The newer run appears after we looked: between the look and the transaction of migration 3.
-    world.migration("002_newer", "UPDATE crmctl.fence SET token = 99;", "SELECT 1;", "SELECT 1;");
+    world.migration("002_newer", "UPDATE crmctl.fence SET token = 99;", "SELECT 1;", "SELECT true;");
     world.table("003_notes", "notes");
     let error = world.apply().await.unwrap_err();
     assert!(matches!(error, Error::FenceLost { newest: 99, .. }), "{error}");
@@ -227,4 +227,46 @@ async fn a_role_without_the_rights_is_refused_with_the_way_out() {
     let error = refused(&world, &apply_options(), Kind::Refused).await;
     assert!(matches!(error, Error::Unready { .. }), "{error}");
     assert!(error.hint().unwrap().contains("the role that owns the database"));
+}
+
+#[tokio::test]
+async fn a_verify_file_proves_what_it_says_or_is_refused() {
+    let world = World::new().await;
+    world.table("001_leads", "leads");
+    world.apply().await.unwrap();
+    world.migration("002_flag", "ALTER TABLE leads ADD COLUMN done boolean;", "SELECT 1;", "");
+    let broken = [
+        ("SELECT count(*) = 0, max(id) IS NULL FROM leads;", "is not true"),
+        ("SELECT 'fine', true, count(*) = 0 FROM leads;", "is not true"),
+        ("SELECT id, note IS NOT NULL FROM leads;", "is not true"),
+        ("SELECT NULL::bool;", "is not true"),
+        ("WITH bad AS (SELECT id FROM leads) SELECT count(*) = 0 FROM bad;", "is not true"),
+        ("VALUES (true), (false);", "is not true"),
+        ("SELECT NOT indisvalid AS invalid FROM pg_index WHERE indrelid = 'leads'::regclass;", "is not true"),
+        ("SELECT indisexclusion FROM pg_index WHERE indrelid = 'leads'::regclass;", "is not true"),
+        ("SELECT convalidated FROM pg_constraint WHERE conname = 'no_such';", "gives no row"),
+        ("SELECT count(*) FROM leads;", "proves nothing"),
+        ("SELECT 1;", "proves nothing"),
+        ("SELECT missing FROM leads;", "does not exist"),
+        ("SELECT true;\nSELECT 1;", "line 2"),
+    ];
+    for (verify, why) in broken {
+        world.file("verify/002_flag.sql", verify);
+        let error = refused(&world, &apply_options(), Kind::Failed).await;
+        assert!(matches!(error, Error::Verify(_)) && error.to_string().contains(why), "{verify}: {error}");
+    }
+    let proofs = [
+        "SELECT done, id FROM leads;",
+        "SELECT done FROM leads WHERE false;",
+        "SELECT note IS NOT NULL FROM leads WHERE false;",
+        "SELECT count(*) = 3, bool_and(done IS NULL), 'a word' FROM leads;",
+        "SELECT indisvalid FROM pg_index WHERE indrelid = 'leads'::regclass;",
+        "CREATE TEMP TABLE seen AS SELECT id FROM leads;\nINSERT INTO leads VALUES (7) RETURNING id;\nSELECT pg_sleep(0);",
+        "DO $$ BEGIN PERFORM done FROM leads; END $$;",
+    ];
+    for verify in proofs {
+        world.file("verify/002_flag.sql", verify);
+        world.apply().await.unwrap_or_else(|error| panic!("{verify}: {error}"));
+        world.sql("DELETE FROM _sqlx_migrations WHERE version = 2; ALTER TABLE leads DROP done").await;
+    }
 }

@@ -22,7 +22,7 @@ fn consenting() -> RollbackOptions {
 
 pub(crate) async fn leads_and(stem: &str, up: &str, down: &str) -> World {
     let world = World::new().await;
-    world.table("001_leads", "leads").migration(stem, up, down, "SELECT 1;");
+    world.table("001_leads", "leads").migration(stem, up, down, "SELECT true;");
     world.apply().await.unwrap();
     world
 }
@@ -136,7 +136,7 @@ async fn cascade_in_the_way_back_does_not_hide_dependents() {
         "002_calls",
         "CREATE TABLE calls (lead int REFERENCES leads);",
         "DROP TABLE calls;",
-        "SELECT 1;",
+        "SELECT true;",
     );
     world.apply().await.unwrap();
     let refused = refusal(&world, 1, &consenting()).await;
@@ -187,7 +187,7 @@ async fn an_irreversible_migration_is_refused_with_its_reason() {
     let world = leads_and(
         "002_merge",
         "-- crmctl:irreversible because the old notes are gone\nUPDATE leads SET note = 'x';",
-        "SELECT 1;",
+        "SELECT true;",
     )
     .await;
     let refused = refusal(&world, 2, &consenting()).await;

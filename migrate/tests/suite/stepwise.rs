@@ -124,7 +124,7 @@ async fn an_invalid_index_of_somebody_else_is_refused_and_left_alone() {
         "002_index",
         "-- no-transaction\nCREATE INDEX CONCURRENTLY IF NOT EXISTS leads_note ON leads (note);",
         "-- no-transaction\nDROP INDEX CONCURRENTLY leads_note;",
-        "SELECT 1;",
+        "SELECT true;",
     );
     let error = world.apply().await.unwrap_err();
     assert!(matches!(&error, Error::InvalidIndex { index, line: 2, .. } if index == "leads_note"), "{error}");
@@ -159,7 +159,7 @@ async fn a_concurrent_build_outlives_an_old_transaction() {
         "002_index",
         "-- no-transaction\nCREATE INDEX CONCURRENTLY i ON leads (note);",
         "DROP INDEX i;",
-        "SELECT 1;",
+        "SELECT true;",
     );
     let mut old = world.session("old-reader").await;
     crate::harness::run(&mut old, "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT * FROM leads").await;
@@ -183,7 +183,7 @@ async fn a_revert_that_stopped_is_told_and_goes_on_where_it_stopped() {
         "002_index",
         "-- no-transaction\nCREATE INDEX CONCURRENTLY i ON leads (note);\nCREATE INDEX CONCURRENTLY j ON leads (id);",
         "-- no-transaction\nDROP INDEX CONCURRENTLY i;\nDROP INDEX CONCURRENTLY j;",
-        "SELECT 1;",
+        "SELECT true;",
     );
     world.apply().await.unwrap();
     // As a run leaves it that dies after the first drop, and within the second before its journal.
