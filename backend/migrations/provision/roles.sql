@@ -4,7 +4,8 @@
 -- changes nothing, and many may run it at once (roles belong to the whole server). No password is set here:
 -- the deployment gives crm_migrator and crm_app theirs with ALTER ROLE … PASSWORD.
 --
---   crm_migrator  LOGIN  BYPASSRLS   owns the database and every table; runs migrations, dumps, proofs, the seed
+--   crm_migrator  LOGIN  BYPASSRLS   owns the database and every table; runs migrations, dumps, proofs, the seed;
+--                                    sees what other sessions do, to name who stands in a migration's way
 --   crm_app       LOGIN  NOBYPASSRLS what the server connects as; sees one tenant at a time
 --   crm_gate      NOLOGIN            owns the few SECURITY DEFINER functions that must look across tenants
 
@@ -40,6 +41,10 @@ BEGIN
       IF NOT EXISTS (SELECT FROM pg_catalog.pg_auth_members
                      WHERE roleid = 'crm_gate'::regrole AND member = 'crm_migrator'::regrole) THEN
         GRANT crm_gate TO crm_migrator;
+      END IF;
+      IF NOT EXISTS (SELECT FROM pg_catalog.pg_auth_members
+                     WHERE roleid = 'pg_read_all_stats'::regrole AND member = 'crm_migrator'::regrole) THEN
+        GRANT pg_read_all_stats TO crm_migrator;
       END IF;
       EXIT;
     EXCEPTION

@@ -126,6 +126,13 @@ impl World {
         conn.close().await.unwrap();
     }
 
+    /// Runs statements as the owner of the server.
+    pub(crate) async fn as_superuser(&self, sql: &str) {
+        let mut conn = self.admin.clone().database(&self.name).connect().await.unwrap();
+        run(&mut conn, sql).await;
+        conn.close().await.unwrap();
+    }
+
     /// Everything in the database that a refused run must leave alone, as one text.
     pub(crate) async fn fingerprint(&self) -> String {
         let catalog = self

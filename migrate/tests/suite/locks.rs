@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use migrate::{ApplyOptions, Error, Event, Kind, Patience};
-use sqlx::Connection;
+use sqlx::{ConnectOptions, Connection};
 
 use crate::harness::{Diary, World, apply_options, patience, run};
 
@@ -250,4 +250,34 @@ async fn only_who_is_in_the_way_of_the_last_attempt_is_named() {
     let Err(Error::Blocked { blockers, .. }) = outcome else { panic!("it stays in the way") };
     let names: Vec<&str> = blockers.iter().map(|b| b.application.as_str()).collect();
     assert_eq!(names, ["stays"]);
+}
+
+#[tokio::test]
+async fn the_provisioned_role_sees_what_the_application_in_its_way_is_doing() {
+    let world = World::new().await;
+    let roles = concat!(env!("CARGO_MANIFEST_DIR"), "/../backend/migrations/provision/roles.sql");
+    world.as_superuser(&std::fs::read_to_string(roles).unwrap()).await;
+    drop(held(&world, "nobody").await);
+    world.sql("GRANT SELECT ON gate TO crm_app").await;
+    let mut app = world.options().username("crm_app").application_name("crm-server").connect().await.unwrap();
+    run(&mut app, "BEGIN; SELECT * FROM gate").await;
+    let (database, set, options, diary) = (world.database(), world.set(), apply_options(), Diary::default());
+    let apply = migrate::apply(&database, &set, &options, &diary);
+    let look = async {
+        diary.until("it is named", |e| matches!(e, Event::Blocked { .. })).await;
+        run(&mut app, "COMMIT").await;
+    };
+    let (applied, ()) = tokio::join!(apply, look);
+    applied.unwrap();
+    let events = diary.events();
+    let blocked = events.iter().find_map(|event| match event {
+        Event::Blocked { blockers, .. } => blockers.first(),
+        _ => None,
+    });
+    let blocker = blocked.unwrap();
+    assert_eq!(
+        (blocker.application.as_str(), blocker.user.as_deref(), blocker.state.as_deref()),
+        ("crm-server", Some("crm_app"), Some("idle in transaction"))
+    );
+    assert!(blocker.since.is_some());
 }
