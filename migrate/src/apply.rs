@@ -19,7 +19,7 @@ pub(crate) use transactional::still_in;
 
 use crate::database::Database;
 use crate::drift;
-use crate::error::{Error, doing};
+use crate::error::{Error, committing, doing};
 use crate::events::{Event, Observer};
 use crate::history::{self, History, Writer};
 use crate::lock::millis;
@@ -95,7 +95,7 @@ pub async fn apply(
     let outcome = tokio::select! {
         biased;
         outcome = pending_in_order(&mut session.conn, set, options, &seen, observer) => outcome,
-        never = watch::blockers_of(session.pid, database, &seen, observer) => match never {},
+        lost = watch::over(session.pid, database, options.patience.silence, &seen, observer) => Err(lost),
     };
     session.close().await;
     outcome
@@ -184,7 +184,7 @@ async fn prepare(
     for (row, migration) in foreign {
         history::adopt(&mut transaction, writer, migration, row).await?;
     }
-    transaction.commit().await.map_err(doing("take over what another tool applied"))
+    transaction.commit().await.map_err(committing("take over what another tool applied"))
 }
 
 /// What all migrations of one run share.
@@ -220,7 +220,7 @@ impl Run<'_> {
                 Err(error) => attempts.after(error).await?,
             }
         };
-        reset(conn).await?;
+        reset(conn).await.map_err(Error::after_change)?;
         let name = migration.name.clone();
         self.observer.observe(Event::Applied { version, name: name.clone(), elapsed_ms });
         Ok(AppliedMigration { version, name, elapsed_ms })

@@ -1,11 +1,14 @@
 //! Everything that can stop a run, as values: what happened, which exit it means, what to do next.
 
-use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
+mod failure;
+
+use sqlx::postgres::PgDatabaseError;
+
+pub use failure::SqlFailure;
 
 use crate::drift::Drift;
 use crate::events::Backend;
 use crate::rollback::Refusal;
-use crate::sql::{Script, Statement, line_at};
 
 /// What an error means to the caller; each has its own exit code there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +122,15 @@ pub enum Error {
         #[source]
         source: sqlx::Error,
     },
+    /// The connection was lost at a moment at which the step in hand may have happened all the same.
+    #[error("cannot {doing}; whether the step in hand happened is not known")]
+    InDoubt {
+        /// What was tried.
+        doing: String,
+        /// Why.
+        #[source]
+        source: sqlx::Error,
+    },
     /// A query of the runner itself failed.
     #[error("cannot {doing}")]
     Database {
@@ -148,10 +160,20 @@ impl Error {
         }
     }
 
+    /// The step in hand may be done, or be done by the server any moment now: only a look at the database
+    /// ([`crate::status`]) tells. After every other error it is not done.
+    #[must_use]
+    pub fn may_have_happened(&self) -> bool {
+        matches!(self, Self::InDoubt { .. })
+    }
+
     /// What to do next.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::InDoubt { .. } => Some(
+                "look with `crmctl migrate status`; starting again goes on from what is there".to_owned(),
+            ),
             Self::LockHeld { .. } => Some("wait for it, or end that session if its run is dead".to_owned()),
             Self::Drift(drift) => {
                 let hints: Vec<String> = drift.iter().map(|d| d.hint.clone()).collect();
@@ -192,6 +214,23 @@ impl Error {
         }
     }
 
+    /// The same error, met when what it was about had been asked for already.
+    pub(crate) fn after_change(self) -> Self {
+        match self {
+            Self::Database { doing, source } if lost(&source) => {
+                Self::InDoubt { doing: doing.to_owned(), source }
+            }
+            // Outside a transaction nobody but the server knows how far it came.
+            Self::Statement(failure) if failure.sqlstate.as_deref().is_none_or(ends_session) => {
+                Self::InDoubt {
+                    doing: format!("finish `{}` line {}", failure.file, failure.line),
+                    source: sqlx::Error::Protocol(failure.message),
+                }
+            }
+            other => other,
+        }
+    }
+
     /// The SQLSTATE under this error, if a server gave one.
     pub(crate) fn sqlstate(&self) -> Option<&str> {
         match self {
@@ -209,69 +248,30 @@ impl Error {
     }
 }
 
-/// A statement the server refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SqlFailure {
-    /// The file, relative to the migration folder.
-    pub file: String,
-    /// The line the server points at, else the line on which the statement starts.
-    pub line: usize,
-    /// The server's code, `None` when the connection broke.
-    pub sqlstate: Option<String>,
-    /// The server's words.
-    pub message: String,
-    /// The server's detail. May quote values of rows: not for logs.
-    pub detail: Option<String>,
-    /// The server's hint.
-    pub server_hint: Option<String>,
-}
-
-impl SqlFailure {
-    /// What `error` says about `statement` of `script`.
-    pub(crate) fn new(script: &Script, statement: &Statement, error: &sqlx::Error) -> Self {
-        let server = error.as_database_error().and_then(|e| e.try_downcast_ref::<PgDatabaseError>());
-        let line = match server.and_then(PgDatabaseError::position) {
-            Some(PgErrorPosition::Original(position)) => {
-                let text: String = statement.sql.chars().take(position.saturating_sub(1)).collect();
-                statement.line + line_at(&text, text.len()) - 1
-            }
-            _ => statement.line,
-        };
-        Self {
-            file: script.file.clone(),
-            line,
-            sqlstate: server.map(|e| e.code().to_owned()),
-            message: server.map_or_else(|| error.to_string(), |e| e.message().to_owned()),
-            detail: server.and_then(PgDatabaseError::detail).map(str::to_owned),
-            server_hint: server.and_then(PgDatabaseError::hint).map(str::to_owned),
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self.sqlstate.as_deref() {
-            Some("57014") => Some(
-                "split the statement, or give it time with `-- crmctl:statement-timeout 30m` at the top of the up file"
-                    .to_owned(),
-            ),
-            Some("25001") => Some("begin the file with `-- no-transaction`".to_owned()),
-            _ => self.server_hint.clone(),
-        }
-    }
-}
-
-impl std::fmt::Display for SqlFailure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "`{}` line {}: {}", self.file, self.line, self.message)?;
-        match &self.sqlstate {
-            Some(code) => write!(f, " (SQLSTATE {code})"),
-            None => Ok(()),
-        }
-    }
-}
-
 /// Turns an error of our own queries into one that says what they were for.
 pub(crate) fn doing(doing: &'static str) -> impl Fn(sqlx::Error) -> Error {
     move |source| Error::Database { doing, source }
+}
+
+/// The server did not answer, and nothing was changed.
+pub(crate) fn silent(doing: &'static str) -> Error {
+    Error::Unready { doing, source: sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()) }
+}
+
+/// Turns an error of a `COMMIT` into one that says whether it may have happened.
+pub(crate) fn committing(what: &'static str) -> impl Fn(sqlx::Error) -> Error {
+    move |source| doing(what)(source).after_change()
+}
+
+/// The session is gone, and with it the answer: anything but a word of the server that leaves it open.
+fn lost(error: &sqlx::Error) -> bool {
+    let server = error.as_database_error().and_then(|e| e.try_downcast_ref::<PgDatabaseError>());
+    server.is_none_or(|error| ends_session(error.code()))
+}
+
+/// Source: appendix A of PostgreSQL's manual: class 08, and the shutdowns of class 57.
+fn ends_session(sqlstate: &str) -> bool {
+    sqlstate.starts_with("08") || sqlstate.starts_with("57P")
 }
 
 fn named(holder: Option<&Backend>) -> String {

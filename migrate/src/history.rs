@@ -4,15 +4,23 @@
 mod write;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
 pub(crate) use write::{
     Writer, adopt, bootstrap, fence, finish, finish_step, reverted, start_step, started, touched,
 };
 
-use crate::error::{Error, doing};
+use crate::database::Database;
+use crate::error::{Error, doing, silent};
+
+/// For a few reads of small tables.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A row of `_sqlx_migrations`.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -63,6 +71,19 @@ pub(crate) struct History {
 }
 
 impl History {
+    /// Reads it all on a session of its own, which cannot change anything.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, or does not answer in time.
+    pub(crate) async fn of(database: &Database) -> Result<Self, Error> {
+        let mut conn = database.connect_read_only().await?;
+        let read = tokio::time::timeout(ANSWER_TIMEOUT, Self::read(&mut conn)).await;
+        let history = read.unwrap_or_else(|_| Err(silent("read the history")));
+        // The answer is complete: a connection that does not close in order takes nothing from it.
+        drop(tokio::time::timeout(LEAVE_TIMEOUT, conn.close()).await);
+        history.map_err(Error::before_change)
+    }
+
     /// Reads it all and creates nothing.
     pub(crate) async fn read(conn: &mut PgConnection) -> Result<Self, Error> {
         let (sqlx, ours): (bool, bool) = sqlx::query_as(

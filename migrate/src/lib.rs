@@ -36,4 +36,4 @@ pub use rollback::{Loss, LossKind, Reason, Refusal, Reverted, RollbackOptions, r
 pub use session::Author;
 pub use set::{Digest, Issue, LoadError, ManifestEntry, Migration, MigrationSet, Stage};
 pub use sql::{Script, Statement};
-pub use status::{MigrationStatus, State, Status, status};
+pub use status::{MigrationStatus, State, Status, newest_token, status};

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 use sha2::Digest as _;
-use sqlx::Connection;
 
 use crate::apply::{Scope, pending};
 use crate::database::Database;
@@ -63,10 +62,7 @@ pub struct PlannedStatement {
 /// # Errors
 /// When the database cannot be reached or read, or `scope` names a version that is not in `set`.
 pub async fn plan(database: &Database, set: &MigrationSet, scope: Scope) -> Result<Plan, Error> {
-    let mut conn = database.connect_read_only().await?;
-    let history = History::read(&mut conn).await.map_err(Error::before_change)?;
-    // The answer is complete: a connection that does not close in order takes nothing from it.
-    let _ = conn.close().await;
+    let history = History::of(database).await?;
     let todo = pending(set, &history, scope)?;
     Ok(Plan {
         hash: hash(&todo),

@@ -24,17 +24,20 @@ pub struct Patience {
     pub statement: Duration,
     /// For all attempts at one migration that fail for want of a lock.
     pub attempts: Duration,
+    /// For a sign of life of the server, which is asked beside the work. A long statement is no silence.
+    pub silence: Duration,
 }
 
 impl Default for Patience {
     /// Two minutes for the migration lock, 500 ms for a lock, ten minutes for a statement, five minutes of
-    /// attempts.
+    /// attempts, half a minute of silence.
     fn default() -> Self {
         Self {
             migration_lock: Duration::from_secs(120),
             lock: Duration::from_millis(500),
             statement: Duration::from_secs(600),
             attempts: Duration::from_secs(300),
+            silence: Duration::from_secs(30),
         }
     }
 }

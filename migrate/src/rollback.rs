@@ -17,7 +17,7 @@ pub use refusal::{Reason, Refusal};
 
 use crate::apply::{Journal, claim, execute, steps, still_in};
 use crate::database::Database;
-use crate::error::{Error, doing};
+use crate::error::{Error, committing, doing};
 use crate::events::{Event, Observer};
 use crate::history::{self, History, Record, Writer};
 use crate::lock::millis;
@@ -82,7 +82,7 @@ pub async fn rollback(
     let outcome = tokio::select! {
         biased;
         outcome = decide(&mut session.conn, set, version, options, &seen, observer) => outcome,
-        never = watch::blockers_of(session.pid, database, &seen, observer) => match never {},
+        lost = watch::over(session.pid, database, options.patience.silence, &seen, observer) => Err(lost),
     };
     session.close().await;
     outcome
@@ -192,13 +192,13 @@ impl Revert<'_> {
         let mut transaction = conn.begin().await.map_err(doing("begin a transaction"))?;
         let outcome = self.body(&mut transaction, standing).await;
         if outcome.is_ok() && !record_runs_stepwise(self.record) {
-            transaction.commit().await.map_err(doing("commit the revert"))?;
+            transaction.commit().await.map_err(committing("commit the revert"))?;
         } else {
             // Nothing of it may stay; the first error is the one that matters.
             let _ = transaction.rollback().await;
         }
         let clean = reset(conn).await;
-        outcome.and_then(|lost| clean.map(|()| lost))
+        outcome.and_then(|lost| clean.map(|()| lost).map_err(Error::after_change))
     }
 
     async fn body(&self, conn: &mut PgConnection, standing: &[Reason]) -> Result<Vec<Loss>, Error> {
@@ -258,7 +258,7 @@ impl Revert<'_> {
         let mut transaction = conn.begin().await.map_err(doing("begin a transaction"))?;
         history::fence(&mut transaction, self.writer.token).await?;
         history::reverted(&mut transaction, self.writer, version, self.detail(lost)).await?;
-        transaction.commit().await.map_err(doing("record the revert"))
+        transaction.commit().await.map_err(committing("record the revert"))
     }
 
     /// What is lost, when it was consented to.

@@ -6,7 +6,7 @@ use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
 use crate::database::Database;
-use crate::error::{Error, doing};
+use crate::error::{Error, doing, silent};
 use crate::events::Observer;
 use crate::lock;
 use crate::retry::Patience;
@@ -38,11 +38,19 @@ impl Session {
         observer: &dyn Observer,
     ) -> Result<Self, Error> {
         let mut conn = database.connect().await?;
-        let pid = sqlx::query_scalar("SELECT pg_backend_pid()")
-            .fetch_one(&mut conn)
+        let locked = async {
+            let pid = sqlx::query_scalar("SELECT pg_backend_pid()")
+                .fetch_one(&mut conn)
+                .await
+                .map_err(doing("ask for the session's number"))?;
+            lock::take(&mut conn, patience.migration_lock, observer).await?;
+            Ok(pid)
+        };
+        // Nobody watches the server yet.
+        let deadline = patience.migration_lock + patience.silence;
+        let pid = tokio::time::timeout(deadline, locked)
             .await
-            .map_err(doing("ask for the session's number"))?;
-        lock::take(&mut conn, patience.migration_lock, observer).await?;
+            .unwrap_or_else(|_| Err(silent("take the migration lock")))?;
         Ok(Self { conn, pid })
     }
 

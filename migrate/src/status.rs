@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::Connection;
 
 use crate::database::Database;
 use crate::drift::{self, Drift};
@@ -58,11 +57,19 @@ pub struct Status {
 /// # Errors
 /// When the database cannot be reached or read.
 pub async fn status(database: &Database, set: &MigrationSet) -> Result<Status, Error> {
-    let mut conn = database.connect_read_only().await?;
-    let history = History::read(&mut conn).await.map_err(Error::before_change)?;
-    // The answer is complete: a connection that does not close in order takes nothing from it.
-    let _ = conn.close().await;
+    let history = History::of(database).await?;
     Ok(of(set, &history))
+}
+
+/// The greatest token that a run has worked under here; `None` in a database that was never migrated.
+///
+/// A run with a smaller one is refused ([`Error::FenceLost`]): one whose own count of tokens began anew (a new
+/// state directory, a restored ledger) asks this under its lease and goes on from there.
+///
+/// # Errors
+/// When the database cannot be reached or read.
+pub async fn newest_token(database: &Database) -> Result<Option<i64>, Error> {
+    Ok(History::of(database).await?.fence)
 }
 
 pub(crate) fn of(set: &MigrationSet, history: &History) -> Status {

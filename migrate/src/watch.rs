@@ -1,10 +1,10 @@
-//! The watchdog: while a statement waits for a lock, it asks on a session of its own who is in the way.
-//! After a lock timeout nobody could tell any more. It never ends a session.
+//! The watchdog: on a session of its own it asks whether the working one is still there, and, while that waits
+//! for a lock, who is in the way. After a lock timeout nobody could tell any more, and of a host that has
+//! vanished the working session hears nothing. It never ends a session.
 
 use std::collections::BTreeSet;
-use std::convert::Infallible;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgConnection;
 
@@ -40,26 +40,50 @@ impl Seen {
     }
 }
 
-/// Samples for ever; meant to be dropped when the work beside it is done.
-pub(crate) async fn blockers_of(
+/// Watches the session `pid` and tells who is in its way. Ends when the server was silent for `silence`, or
+/// answers and knows that session no more: whoever works on it would wait for ever. Meant to be dropped when
+/// the work beside it is done.
+pub(crate) async fn over(
     pid: i32,
     database: &Database,
+    silence: Duration,
     seen: &Seen,
     observer: &dyn Observer,
-) -> Infallible {
+) -> Error {
     let mut conn: Option<PgConnection> = None;
     let mut told = Told::default();
+    let (mut answered, mut there) = (Instant::now(), Instant::now());
     loop {
         tokio::time::sleep(SAMPLE_EVERY).await;
-        match sample(pid, database, &mut conn).await {
-            Ok(blockers) => told.update(blockers, seen, observer),
-            Err(error) => {
+        // A session of ours may be cut off while the server is well: the next look takes a new one.
+        match tokio::time::timeout(silence / 3, sample(pid, database, &mut conn)).await {
+            Ok(Ok(Look::There(rows))) => {
+                (answered, there) = (Instant::now(), Instant::now());
+                told.update(rows, seen, observer);
+            }
+            Ok(Ok(Look::Gone)) => answered = Instant::now(),
+            Ok(Err(error)) => {
+                if error.sqlstate().is_some() {
+                    // It refuses us (too many sessions), and so it lives.
+                    (answered, there) = (Instant::now(), Instant::now());
+                }
                 tracing::debug!(%error, "the watchdog lost its session");
                 conn = None;
-                tokio::time::sleep(AFTER_FAILURE).await;
+                tokio::time::sleep(AFTER_FAILURE.min(silence / 3)).await;
             }
+            Err(_) => conn = None,
+        }
+        if answered.elapsed() >= silence {
+            return in_doubt(format!("reach the server for {} ms", millis(answered.elapsed())));
+        }
+        if answered > there && there.elapsed() >= silence {
+            return in_doubt("hear the end of a statement: the server knows the session no more".to_owned());
         }
     }
+}
+
+fn in_doubt(doing: String) -> Error {
+    Error::InDoubt { doing, source: sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()) }
 }
 
 /// What the observer knows already.
@@ -100,12 +124,35 @@ struct Row {
     waiting_behind: i64,
 }
 
+/// What the server says of the session.
+enum Look {
+    /// It is there; with whoever is in its way.
+    There(Vec<Row>),
+    /// There is no such session.
+    Gone,
+}
+
 /// `pg_blocking_pids` takes the lock manager's partition locks, so it is asked only while we wait.
-async fn sample(pid: i32, database: &Database, conn: &mut Option<PgConnection>) -> Result<Vec<Row>, Error> {
+async fn sample(pid: i32, database: &Database, conn: &mut Option<PgConnection>) -> Result<Look, Error> {
     if conn.is_none() {
         *conn = Some(database.connect_read_only().await?);
     }
     let conn = conn.as_mut().expect("opened just above");
+    let waits: Option<bool> = sqlx::query_scalar(
+        "SELECT coalesce(wait_event_type = 'Lock', false) FROM pg_stat_activity WHERE pid = $1",
+    )
+    .bind(pid)
+    .fetch_optional(&mut *conn)
+    .await
+    .map_err(doing("look at our session"))?;
+    match waits {
+        None => Ok(Look::Gone),
+        Some(false) => Ok(Look::There(Vec::new())),
+        Some(true) => blockers(pid, conn).await.map(Look::There),
+    }
+}
+
+async fn blockers(pid: i32, conn: &mut PgConnection) -> Result<Vec<Row>, Error> {
     sqlx::query_as(
         r#"SELECT b.pid, coalesce(a.application_name, '') AS application, a.usename::text AS "user", a.state,
                   a.xact_start AS since, extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS age,

@@ -8,7 +8,7 @@ use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
 use super::{Run, execute, verify};
-use crate::error::{Error, doing};
+use crate::error::{Error, committing, doing};
 use crate::events::Event;
 use crate::history::{self, History, Writer};
 use crate::objects::Picture;
@@ -32,7 +32,7 @@ pub(super) async fn attempt(
         run.patience.set_local(&mut transaction).await?;
         history::fence(&mut transaction, run.writer.token).await?;
         history::started(&mut transaction, run.writer, migration).await?;
-        transaction.commit().await.map_err(doing("record that the migration began"))?;
+        transaction.commit().await.map_err(committing("record that the migration began"))?;
     }
     run.picture = None;
     let journal = Journal { version, direction: "up", writer: run.writer, patience: &run.patience };
@@ -46,7 +46,7 @@ pub(super) async fn attempt(
     let mut transaction = conn.begin().await.map_err(doing("begin a transaction"))?;
     history::fence(&mut transaction, run.writer.token).await?;
     history::finish(&mut transaction, run.writer, migration, elapsed).await?;
-    transaction.commit().await.map_err(doing("record the migration"))
+    transaction.commit().await.map_err(committing("record the migration"))
 }
 
 /// Whose steps are journalled, and how patiently.
@@ -139,7 +139,7 @@ impl Journal<'_> {
         let after = Picture::take(&mut transaction).await?;
         history::touched(&mut transaction, self.version, &before.touched(&after)).await?;
         history::finish_step(&mut transaction, self.version, self.direction, step.ordinal).await?;
-        transaction.commit().await.map_err(doing("commit a step"))
+        transaction.commit().await.map_err(committing("commit a step"))
     }
 
     /// The statement on its own, between two journal entries.
@@ -172,7 +172,7 @@ impl Journal<'_> {
                 Err(error) if step.may_commit() && error.transient() => {
                     return Err(step.half_run(Some(Box::new(error))));
                 }
-                outcome => outcome?,
+                outcome => outcome.map_err(Error::after_change)?,
             }
             if let Some(index) = &step.statement.concurrent_index {
                 self.valid(conn, step, index).await?;
@@ -183,7 +183,7 @@ impl Journal<'_> {
         history::fence(&mut transaction, self.writer.token).await?;
         history::touched(&mut transaction, self.version, &before.touched(&after)).await?;
         history::finish_step(&mut transaction, self.version, self.direction, step.ordinal).await?;
-        transaction.commit().await.map_err(doing("commit a step"))
+        transaction.commit().await.map_err(committing("commit a step"))
     }
 
     async fn begin(&self, conn: &mut PgConnection, step: &Step<'_>) -> Result<(), Error> {
@@ -191,7 +191,7 @@ impl Journal<'_> {
         history::fence(&mut transaction, self.writer.token).await?;
         history::start_step(&mut transaction, self.version, self.direction, step.ordinal, step.statement)
             .await?;
-        transaction.commit().await.map_err(doing("journal a step"))
+        transaction.commit().await.map_err(committing("journal a step"))
     }
 
     /// What an index of that name tells: `true` when an earlier attempt of ours finished it. An invalid one is

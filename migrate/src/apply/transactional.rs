@@ -6,7 +6,7 @@ use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
 use super::{Run, execute, verify};
-use crate::error::{Error, doing};
+use crate::error::{Error, committing, doing};
 use crate::history;
 use crate::objects::Picture;
 use crate::set::Migration;
@@ -22,7 +22,7 @@ pub(super) async fn attempt(
     let before = run.picture.take();
     match body(run, &mut transaction, migration, before).await {
         Ok(after) => {
-            transaction.commit().await.map_err(doing("commit the migration"))?;
+            transaction.commit().await.map_err(committing("commit the migration"))?;
             run.picture = Some(after);
             Ok(())
         }
