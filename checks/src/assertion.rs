@@ -106,6 +106,11 @@ impl Assertion {
         matches!(self.target, Target::Status)
     }
 
+    /// It is asked in some runs only.
+    pub(crate) fn is_conditional(&self) -> bool {
+        self.condition.is_some()
+    }
+
     pub(crate) fn references(&self) -> Vec<&Reference> {
         self.operands()
             .filter_map(|operand| match operand {

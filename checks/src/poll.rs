@@ -64,8 +64,23 @@ pub(crate) async fn poll(probe: &dyn Probe, scene: &Scene<'_>, until: Option<Unt
         let passed = start.elapsed().as_nanos() / until.every.as_nanos() + 1;
         let next = start + until.every.saturating_mul(u32::try_from(passed).unwrap_or(u32::MAX));
         if next >= deadline {
-            return Polled { attempt: last, attempts };
+            return last_try(probe, scene, until, Polled { attempt: last, attempts }, deadline).await;
         }
         sleep_until(next).await;
+    }
+}
+
+/// Asks once more at the deadline itself: what came true after the last due time came true in time.
+async fn last_try(
+    probe: &dyn Probe,
+    scene: &Scene<'_>,
+    until: Until,
+    so_far: Polled,
+    deadline: Instant,
+) -> Polled {
+    sleep_until(deadline).await;
+    match timeout_at(deadline + until.every, probe.attempt(scene)).await {
+        Ok(attempt) => Polled { attempt, attempts: so_far.attempts + 1 },
+        Err(_) => Polled { attempt: so_far.attempt, attempts: so_far.attempts + 1 },
     }
 }

@@ -176,6 +176,17 @@ fn a_check_has_to_say_which_status_is_right() {
 }
 
 #[test]
+fn a_status_that_is_asked_for_in_some_runs_only_is_refused() {
+    let text = "schema = 1\n[http.a]\npath = \"/\"\nexpect = [\n  \"status == 200 if release\",\n  \"$.a exists if release\",\n]\n";
+    insta::assert_snapshot!(mistakes(text), @r"
+    probe.toml:5:3: a status is asked for in every run
+    hint: leave out `if …`; write a second check if two runs expect different answers
+    ");
+    let beside = text.replace("[\n", "[\n  \"status < 500\",\n");
+    assert!(mistakes(&beside).contains("asked for in every run"), "it would hold for any answer below 500");
+}
+
+#[test]
 fn other_schemas_and_empty_files_are_refused() {
     insta::assert_snapshot!(mistakes("schema = 2\n[http.a]\npath = \"/\"\nexpect = [\"status == 200\"]\n"), @"
     probe.toml:1:10: this is suite schema 2; 1 is known here

@@ -51,8 +51,8 @@ async fn a_condition_that_stays_false_fails_at_its_deadline_with_the_last_answer
     let check = &report.checks[0];
     assert_eq!(check.outcome, Outcome::Failed);
     assert_eq!((check.expected.as_deref(), check.actual.as_deref()), (Some("status == 200"), Some("503")));
-    assert!((1..=4).contains(&check.attempts), "{check:?}");
-    assert!(asked.load(Ordering::SeqCst) <= 4);
+    assert!((2..=5).contains(&check.attempts), "{check:?}");
+    assert!(asked.load(Ordering::SeqCst) <= 5);
 }
 
 #[tokio::test]
@@ -72,4 +72,16 @@ async fn without_until_there_is_one_attempt() {
     let report = server.run(SUITE, &Variables::default()).await;
     assert_eq!((report.checks[0].outcome, report.checks[0].attempts), (Outcome::Failed, 1));
     assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn the_last_try_lies_at_the_deadline() {
+    // Due at 0 and 700 ms; what comes true after that and before 1 s is in time.
+    let (router, _) = ready_after(2);
+    let server = Server::start(router).await;
+    let text = format!("{SUITE}until = {{ deadline_ms = 1000, every_ms = 700 }}\n");
+    let report = server.run(&text, &Variables::default()).await;
+    let check = &report.checks[0];
+    assert_eq!((check.outcome, check.attempts), (Outcome::Passed, 3), "{check:?}");
+    assert!(check.duration >= Duration::from_millis(1000), "{check:?}");
 }

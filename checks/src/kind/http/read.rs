@@ -68,11 +68,21 @@ fn read_headers(table: Table<'_>, review: &Review<'_>) -> Vec<(HeaderName, Templ
     read.collect()
 }
 
+fn read_assertion(text: &Text, review: &Review<'_>) -> Option<Assertion> {
+    let assertion = Assertion::read(text, review)?;
+    if assertion.is_about_status() && assertion.is_conditional() {
+        // Whether an answer is right at all would hang on what the run knows.
+        let hint = "leave out `if …`; write a second check if two runs expect different answers".to_owned();
+        review.note(text.span.clone(), "a status is asked for in every run".to_owned(), hint);
+    }
+    Some(assertion)
+}
+
 fn read_expect(table: &mut Table<'_>, review: &Review<'_>) -> Vec<Assertion> {
     let (present, place) = (table.has("expect"), table.place_of("expect"));
     let texts = table.texts("expect");
     let expect: Vec<Assertion> =
-        texts.iter().flatten().filter_map(|text| Assertion::read(text, review)).collect();
+        texts.iter().flatten().filter_map(|text| read_assertion(text, review)).collect();
     // What could not be read has been noted, and may be the assertion about the status.
     let readable = texts.as_ref().map_or(!present, |texts| texts.len() == expect.len());
     if readable && !expect.iter().any(Assertion::is_about_status) {
