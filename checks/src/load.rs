@@ -19,6 +19,7 @@ mod target;
 mod text;
 mod threshold;
 mod validity;
+mod verdict;
 mod worker;
 
 pub use failure::LoadError;

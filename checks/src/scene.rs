@@ -41,6 +41,11 @@ impl<'a> Scene<'a> {
         self.client.get_or_init(|| client::build(self.subject)).as_ref().map_err(Clone::clone)
     }
 
+    /// The release that should answer, when the run knows it.
+    pub(crate) fn release(&self) -> Option<&str> {
+        self.variables.release.as_deref()
+    }
+
     /// The value of a reference.
     ///
     /// # Errors

@@ -10,11 +10,15 @@ use secrecy::SecretString;
 pub struct Variables {
     /// The tenant that checks work in.
     pub tenant_id: Option<i64>,
-    /// The release that should answer, as `x-crm-release` says it.
+    /// The release that should answer: every answer that says another one in `x-crm-release` is wrong, one
+    /// that says none is not asked.
     pub release: Option<String>,
     /// Secrets by key: `SMOKE_PASSWORD`.
     pub secrets: BTreeMap<String, SecretString>,
 }
+
+/// The header in which an answer says which release gave it.
+pub(crate) const RELEASE: &str = "x-crm-release";
 
 /// The names a suite may use without a scope.
 pub(crate) const NAMES: [&str; 2] = ["tenant_id", "release"];

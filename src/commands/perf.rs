@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use checks::{LoadPlan, LoadReport, Outcome, Subject};
+use checks::{LoadError, LoadPlan, LoadReport, Outcome, Subject};
 use phases::plan::Phase;
 use phases::request::{Request, Verb};
 
@@ -41,9 +41,9 @@ pub(super) async fn anywhere(
     let plan = LoadPlan::new(f64::from(arguments.rate), Duration::from_secs(u64::from(arguments.duration)));
     let variables = variables(&suite, Some(1));
     let report = checks::run_load(&suite, &subject, &plan, &variables, &|_| {}).await;
-    let report = report.map_err(|error| Error::new(Exit::CheckErrored, chain(&error)))?;
+    let report = report.map_err(|error| not_started(&error))?;
     let judged = if arguments.require.is_empty() {
-        Vec::new()
+        report.verdict()
     } else {
         let place = Place::find(config)?;
         checks::evaluate(&read_thresholds(&place.config)?, &arguments.require, &report)
@@ -64,6 +64,12 @@ pub(super) async fn anywhere(
         Some(Outcome::Errored) => Exit::CheckErrored,
         Some(Outcome::Passed) | None => Exit::Done,
     })
+}
+
+/// A login that failed is the subject's failure; whatever else keeps a load from starting is not.
+fn not_started(error: &LoadError) -> Error {
+    let exit = if error.outcome() == Outcome::Failed { Exit::CheckFailed } else { Exit::CheckErrored };
+    Error { hint: error.hint(), ..Error::new(exit, chain(error)) }
 }
 
 /// A load for people; line one names the model.

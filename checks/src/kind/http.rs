@@ -17,7 +17,9 @@ use crate::kind::{Attempt, Mismatch, Probe};
 use crate::redact::percent_encoded;
 use crate::scene::Scene;
 use crate::strict::Text;
+
 use crate::template::{JsonTemplate, Reference, Template};
+use crate::variables::RELEASE;
 
 /// A check over HTTP.
 #[derive(Debug)]
@@ -81,7 +83,7 @@ impl Http {
     /// Judges every assertion; the first sentence of `Err` is why the probe could not.
     fn judge(&self, answer: &Answer, scene: &Scene<'_>) -> Result<Attempt, String> {
         let value: &Lookup<'_> = &|reference| scene.value(reference);
-        let mut mismatches = Vec::new();
+        let mut mismatches: Vec<Mismatch> = wrong_release(answer, scene).into_iter().collect();
         let mut notes = Vec::new();
         // Captured whatever the status says: a token in an unexpected answer is still a secret.
         let not_captured = self.keep_captures(answer, scene);
@@ -148,6 +150,18 @@ impl Probe for Http {
     fn request(&self) -> Option<&Http> {
         Some(self)
     }
+}
+
+/// An answer of another release says nothing of the one that is probed.
+fn wrong_release(answer: &Answer, scene: &Scene<'_>) -> Option<Mismatch> {
+    let expected = scene.release()?;
+    let said = String::from_utf8_lossy(answer.headers.get(RELEASE)?.as_bytes());
+    let mismatch = || Mismatch {
+        expected: format!("an answer of release `{expected}`"),
+        actual: format!("one of release `{said}`"),
+        note: None,
+    };
+    (said != expected).then(mismatch)
 }
 
 fn header_value(name: &HeaderName, value: &str) -> Result<HeaderValue, String> {

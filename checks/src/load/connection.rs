@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::http::HeaderValue;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -16,6 +17,7 @@ use tokio::task::AbortHandle;
 use super::failure::Cause;
 use super::server_timing::Spent;
 use super::target::{Address, Place, Route};
+use crate::variables::RELEASE;
 
 trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
@@ -44,6 +46,8 @@ impl Drop for Open {
 #[derive(Debug)]
 pub(crate) struct Answered {
     pub(crate) status: u16,
+    /// The release that says it answered.
+    pub(crate) release: Option<HeaderValue>,
     pub(crate) spent: Spent,
     /// When the request was handed to the connection.
     pub(crate) left: Instant,
@@ -64,6 +68,7 @@ impl<'a> Connection<'a> {
     pub(crate) async fn ask(&mut self, route: &Route) -> Result<Answered, Cause> {
         let (left, response) = self.send(route.request()).await?;
         let status = response.status().as_u16();
+        let release = response.headers().get(RELEASE).cloned();
         let spent = Spent::read(response.headers());
         let mut body = response.into_body();
         while let Some(frame) = body.frame().await {
@@ -72,7 +77,7 @@ impl<'a> Connection<'a> {
                 return Err(Cause::from(&error));
             }
         }
-        Ok(Answered { status, spent, left })
+        Ok(Answered { status, release, spent, left })
     }
 
     async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<(Instant, Response<Incoming>), Cause> {

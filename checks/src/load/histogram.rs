@@ -16,6 +16,9 @@ pub(crate) fn latencies() -> Latencies {
     Histogram::new(3).expect("three digits are allowed")
 }
 
+/// More releases than a rollout has: a subject that makes up names must not fill the memory.
+const RELEASES: usize = 16;
+
 /// The longest duration that is told apart, in microseconds: a day.
 const LONGEST: u64 = 86_400_000_000;
 
@@ -93,7 +96,13 @@ pub(crate) struct Record {
     pub(crate) series: Series,
     /// From the due time until the generator turned to the request.
     pub(crate) lateness: Latencies,
-    /// When the last request was turned to, after the start.
+    /// From then until a connection was free for it, or nobody waited for it any more.
+    pub(crate) queue: Latencies,
+    /// Requests that went to a connection.
+    pub(crate) sent: u64,
+    /// Answers by the release that says it gave them.
+    pub(crate) releases: BTreeMap<String, u64>,
+    /// When the last request went to a connection, after the start.
     pub(crate) last_departure: Duration,
     pub(crate) opened: u64,
 }
@@ -104,14 +113,35 @@ impl Record {
             routes: (0..routes).map(|_| RouteRecord::new()).collect(),
             series,
             lateness: latencies(),
+            queue: latencies(),
+            sent: 0,
+            releases: BTreeMap::new(),
             last_departure: Duration::ZERO,
             opened: 0,
         }
     }
 
-    pub(crate) fn departed(&mut self, due: Duration, now: Duration) {
+    pub(crate) fn turned_to(&mut self, due: Duration, now: Duration) {
         keep(&mut self.lateness, now.saturating_sub(due));
-        self.last_departure = self.last_departure.max(now);
+    }
+
+    /// The wait of a request that was `turned` to is over; `sent` or given up.
+    pub(crate) fn queued(&mut self, turned: Duration, now: Duration, sent: bool) {
+        keep(&mut self.queue, now.saturating_sub(turned));
+        if sent {
+            self.sent += 1;
+            self.last_departure = self.last_departure.max(now);
+        }
+    }
+
+    pub(crate) fn answered_by(&mut self, release: &[u8]) {
+        let name = String::from_utf8_lossy(release);
+        if let Some(count) = self.releases.get_mut(&*name) {
+            *count += 1;
+        } else {
+            let name = if self.releases.len() < RELEASES { name.into_owned() } else { "others".to_owned() };
+            *self.releases.entry(name).or_default() += 1;
+        }
     }
 
     pub(crate) fn add(&mut self, other: &Self) {
@@ -120,6 +150,11 @@ impl Record {
         }
         self.series.add(&other.series);
         merge(&mut self.lateness, &other.lateness);
+        merge(&mut self.queue, &other.queue);
+        self.sent += other.sent;
+        for (release, count) in &other.releases {
+            *self.releases.entry(release.clone()).or_default() += count;
+        }
         self.last_departure = self.last_departure.max(other.last_departure);
         self.opened += other.opened;
     }

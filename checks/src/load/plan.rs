@@ -27,14 +27,14 @@ pub struct LoadPlan {
 
 impl LoadPlan {
     /// A plan with a sensible number of connections (enough for every request to take half a second,
-    /// from 8 to 256) and threads.
+    /// from 8 to 512) and threads.
     #[must_use]
     pub fn new(rate: f64, duration: Duration) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             rate,
             duration,
-            connections: whole(rate * 0.5).clamp(8, 256),
+            connections: whole(rate * 0.5).clamp(8, 512),
             timeout: TIMEOUT,
             workers: whole(rate / RATE_OF_A_WORKER).clamp(1, cores),
         }

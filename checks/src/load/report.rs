@@ -12,7 +12,7 @@ use super::schedule::Schedule;
 use super::series::SeriesPoint;
 use super::statistics::Distribution;
 use super::target::Route;
-use super::validity;
+use super::validity::{self, Generator};
 
 /// How the subject says it spent its time; `null` where no answer said so: not measured, not zero.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -63,6 +63,8 @@ pub struct LoadReport {
     pub rate_reached: f64,
     /// Requests that left.
     pub sent: u64,
+    /// Requests that were given up while they waited for a connection; they count as failed.
+    pub never_sent: u64,
     /// Requests that were answered rightly.
     pub succeeded: u64,
     /// Requests that failed.
@@ -71,8 +73,12 @@ pub struct LoadReport {
     pub connections_opened: u64,
     /// The most connections that could be open at a time.
     pub connections_limit: usize,
-    /// How late requests left, because of the generator.
+    /// How late the generator turned to requests.
     pub lateness: Distribution,
+    /// How long requests then waited for a connection, all of which were busy.
+    pub queue: Distribution,
+    /// Answers by the release that says it gave them (`x-crm-release`).
+    pub releases: BTreeMap<String, u64>,
     /// The share of a core that the busiest thread of the generator used, 0 to 1.
     pub generator_cpu: f64,
     /// All routes together.
@@ -98,23 +104,34 @@ impl LoadReport {
         let mut all = RouteRecord::new();
         record.routes.iter().for_each(|route| all.add(route));
         let total = RouteReport::new("all".to_owned(), "all requests".to_owned(), &all);
-        let lateness = Distribution::of(&record.lateness);
+        let (lateness, queue) = (Distribution::of(&record.lateness), Distribution::of(&record.queue));
+        let limit = plan.connections.div_ceil(plan.workers) * plan.workers;
         let reached = rate_reached(facts.schedule, record);
         let routes = facts.routes.iter().zip(&record.routes);
         Self {
             schema: 1,
             model: model(plan),
-            invalid: validity::reasons(plan.rate, reached, &lateness, facts.cpu),
+            invalid: validity::reasons(&Generator {
+                asked: plan.rate,
+                reached,
+                lateness: &lateness,
+                queue: &queue,
+                limit,
+                cpu: facts.cpu,
+            }),
             started_at: facts.started_at,
             duration_seconds: plan.duration.as_secs_f64(),
             rate_asked: plan.rate,
             rate_reached: reached,
-            sent: record.lateness.len(),
+            sent: record.sent,
+            never_sent: record.queue.len() - record.sent,
             succeeded: total.response.samples,
             failed: total.failed.samples,
             connections_opened: record.opened,
-            connections_limit: plan.connections.div_ceil(plan.workers) * plan.workers,
+            connections_limit: limit,
             lateness,
+            queue,
+            releases: record.releases.clone(),
             generator_cpu: (facts.cpu * 1e3).round() / 1e3,
             total,
             routes: routes
@@ -159,5 +176,5 @@ fn model(plan: &LoadPlan) -> String {
 #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
 fn rate_reached(schedule: Schedule, record: &Record) -> f64 {
     let time: Duration = record.last_departure + schedule.period();
-    record.lateness.len() as f64 / time.as_secs_f64()
+    record.sent as f64 / time.as_secs_f64()
 }

@@ -70,6 +70,7 @@ pub async fn run_load(
         routes,
         address,
         timeout: plan.timeout,
+        release: variables.release.clone(),
         start: Instant::now() + LEAD,
         stop: AtomicBool::new(false),
         sent: AtomicU64::new(0),
@@ -118,7 +119,9 @@ async fn prepare(suite: &Suite, subject: &Subject, variables: &Variables) -> Res
     let before = weighted.iter().flat_map(|(at, _)| suite.checks[*at].after.iter().copied());
     let scene = Scene::new(subject, variables, &suite.sessions);
     let outcomes = order::run(suite, &order::closure(suite, before), &scene, &|_| {}).await;
-    if let Some(broken) = outcomes.into_iter().find(|outcome| outcome.outcome != Outcome::Passed) {
+    // What failed says more than what could not run because of it.
+    let broken = outcomes.into_iter().filter(|outcome| outcome.outcome != Outcome::Passed);
+    if let Some(broken) = broken.max_by_key(|outcome| outcome.outcome) {
         return Err(LoadError::Setup(Box::new(broken)));
     }
     let routes = weighted.into_iter().map(|(at, weight)| {

@@ -25,6 +25,19 @@ impl fmt::Display for LoadReport {
             late.1.trim(),
             late.2.trim()
         )?;
+        let waited = (cell(self.queue.p50_ms), cell(self.queue.p99_ms), cell(self.queue.max_ms));
+        writeln!(
+            f,
+            "wait for one of {} connections ms: p50 {}, p99 {}, max {}; {} never sent",
+            self.connections_limit,
+            waited.0.trim(),
+            waited.1.trim(),
+            waited.2.trim(),
+            self.never_sent
+        )?;
+        for (release, count) in &self.releases {
+            writeln!(f, "answered by release `{release}`: {count}")?;
+        }
         writeln!(f, "{:<44}{:>7}{}", "milliseconds", "n", HEADS.map(|head| format!("{head:>9}")).concat())?;
         route(f, &self.total)?;
         self.routes.iter().try_for_each(|one| route(f, one))

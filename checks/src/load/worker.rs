@@ -12,7 +12,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout_at;
 
-use super::connection::Connection;
+use super::connection::{Answered, Connection};
 use super::dispatch::Job;
 use super::failure::Cause;
 use super::histogram::Record;
@@ -25,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) mix: Mix,
     pub(crate) address: Address,
     pub(crate) timeout: Duration,
+    /// The release that has to answer, when the run knows it.
+    pub(crate) release: Option<String>,
     pub(crate) start: Instant,
     pub(crate) stop: AtomicBool,
     pub(crate) sent: AtomicU64,
@@ -48,14 +50,23 @@ pub(crate) async fn work(
         idle_again: Notify::new(),
     });
     while let Some(job) = jobs.recv().await {
-        pool.departs(job);
-        Pool::assign(&pool, job);
+        let turned = pool.now();
+        pool.record.borrow_mut().turned_to(job.due, turned);
+        Pool::assign(&pool, Turned { job, at: turned });
     }
     while pool.state.borrow().busy > 0 && !pool.shared.stop.load(Ordering::Relaxed) {
         // Looks up now and then in case the load was called off.
         drop(tokio::time::timeout(Duration::from_millis(50), pool.idle_again.notified()).await);
     }
     pool.record.replace(Record::new(0, super::series::Series::new(Duration::ZERO)))
+}
+
+/// A request that the generator has turned to: from here on it waits for a connection only.
+#[derive(Debug, Clone, Copy)]
+struct Turned {
+    job: Job,
+    /// After the start.
+    at: Duration,
 }
 
 struct Pool {
@@ -69,8 +80,8 @@ struct Pool {
 #[derive(Default)]
 struct State {
     /// Connections that wait for work, the last used on top: few requests keep few connections warm.
-    idle: Vec<oneshot::Sender<Job>>,
-    waiting: VecDeque<Job>,
+    idle: Vec<oneshot::Sender<Turned>>,
+    waiting: VecDeque<Turned>,
     lanes: usize,
     busy: usize,
 }
@@ -80,13 +91,19 @@ impl Pool {
         self.shared.start.elapsed()
     }
 
-    fn departs(&self, job: Job) {
-        self.record.borrow_mut().departed(job.due, self.now());
-        self.shared.sent.fetch_add(1, Ordering::Relaxed);
+    /// The request goes to a connection; false when it has waited for one until nobody waits for it any more.
+    fn departs(&self, Turned { job, at }: Turned) -> bool {
+        let now = self.now();
+        let in_time = now < job.due + self.shared.timeout;
+        self.record.borrow_mut().queued(at, now, in_time);
+        if in_time {
+            self.shared.sent.fetch_add(1, Ordering::Relaxed);
+        }
+        in_time
     }
 
     /// Gives the job to an idle connection, to a new one, or to the queue.
-    fn assign(pool: &Rc<Self>, mut job: Job) {
+    fn assign(pool: &Rc<Self>, mut job: Turned) {
         let state = &mut *pool.state.borrow_mut();
         while let Some(lane) = state.idle.pop() {
             match lane.send(job) {
@@ -107,10 +124,15 @@ impl Pool {
     }
 
     /// One connection and the requests that go over it, one after the other.
-    async fn lane(pool: Rc<Self>, mut job: Job) {
+    async fn lane(pool: Rc<Self>, mut job: Turned) {
         let mut connection = Connection::to(&pool.shared.address);
         loop {
-            pool.perform(job, &mut connection).await;
+            if pool.departs(job) {
+                pool.perform(job.job, &mut connection).await;
+            } else {
+                // The connection is healthy: what came too late must not close it.
+                pool.failed(job.job, Cause::Timeout);
+            }
             let next = {
                 let state = &mut *pool.state.borrow_mut();
                 match state.waiting.pop_front() {
@@ -137,8 +159,7 @@ impl Pool {
     }
 
     async fn perform(&self, job: Job, connection: &mut Connection<'_>) {
-        let at = self.shared.mix.route(job.index);
-        let route = &self.shared.routes[at];
+        let route = &self.shared.routes[self.shared.mix.route(job.index)];
         let deadline = self.shared.start + job.due + self.shared.timeout;
         let opened = connection.opened;
         let answered = match timeout_at(deadline.into(), connection.ask(route)).await {
@@ -148,22 +169,38 @@ impl Pool {
                 Err(Cause::Timeout)
             }
         };
+        self.record.borrow_mut().opened += connection.opened - opened;
+        match answered.and_then(|answer| self.right(route, answer)) {
+            Ok(answer) => self.succeeded(job, &answer),
+            Err(cause) => self.failed(job, cause),
+        }
+    }
+
+    /// The answer, when it is that of the right release and has a status that is expected.
+    fn right(&self, route: &Route, answer: Answered) -> Result<Answered, Cause> {
+        if let Some(release) = &answer.release {
+            self.record.borrow_mut().answered_by(release.as_bytes());
+            if self.shared.release.as_ref().is_some_and(|expected| release != expected) {
+                return Err(Cause::WrongRelease);
+            }
+        }
+        if route.accepts(answer.status) { Ok(answer) } else { Err(Cause::Status(answer.status)) }
+    }
+
+    fn succeeded(&self, job: Job, answer: &Answered) {
         let now = Instant::now();
         let response = now.saturating_duration_since(self.shared.start + job.due);
+        let service = now.saturating_duration_since(answer.left);
         let record = &mut *self.record.borrow_mut();
-        record.opened += connection.opened - opened;
-        let failure = match answered {
-            Ok(answer) if route.accepts(answer.status) => {
-                let service = now.saturating_duration_since(answer.left);
-                record.routes[at].succeeded(response, service, answer.spent);
-                record.series.succeeded(job.due, response);
-                self.shared.succeeded.fetch_add(1, Ordering::Relaxed);
-                return;
-            }
-            Ok(answer) => Cause::Status(answer.status),
-            Err(cause) => cause,
-        };
-        record.routes[at].failed(response, failure);
+        record.routes[self.shared.mix.route(job.index)].succeeded(response, service, answer.spent);
+        record.series.succeeded(job.due, response);
+        self.shared.succeeded.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn failed(&self, job: Job, cause: Cause) {
+        let response = Instant::now().saturating_duration_since(self.shared.start + job.due);
+        let record = &mut *self.record.borrow_mut();
+        record.routes[self.shared.mix.route(job.index)].failed(response, cause);
         record.series.failed(job.due);
         self.shared.failed.fetch_add(1, Ordering::Relaxed);
     }

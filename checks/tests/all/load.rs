@@ -192,6 +192,7 @@ async fn a_load_that_cannot_start_says_why() {
     );
     let LoadError::Setup(outcome) = run(&needy, plan(1.0, 100)).await else { panic!("the setup failed") };
     assert_eq!((outcome.check.as_str(), outcome.outcome), ("probe/two", Outcome::Failed));
+    assert_eq!(none.outcome(), Outcome::Errored, "it says nothing of the subject");
     let unknown = "schema = 1\n[http.one]\npath = '/{{tenant_id}}'\nexpect = ['status == 200']\n";
     let refused = run(unknown, plan(1.0, 100)).await;
     assert_eq!(

@@ -6,6 +6,7 @@ mod format;
 mod house;
 mod https;
 mod load;
+mod load_limits;
 mod pace;
 mod polling;
 mod redaction;

@@ -213,8 +213,11 @@ async fn what_depends_on_the_release_is_asked_only_when_it_is_known() {
         let report = server.run(text, &known).await;
         assert_eq!(report.checks[0].outcome, expected);
         if expected == Outcome::Failed {
-            assert_eq!(report.checks[0].expected.as_deref(), Some("header \"x-crm-release\" == \"two\""));
-            assert_eq!(report.checks[0].actual.as_deref(), Some("one"));
+            let check = &report.checks[0];
+            assert_eq!(check.expected.as_deref(), Some("an answer of release `two`"));
+            assert_eq!(check.actual.as_deref(), Some("one of release `one`"));
+            let detail = check.detail.as_deref().unwrap();
+            assert_eq!(detail, "also expected header \"x-crm-release\" == \"two\", got one");
         }
     }
 }
@@ -229,4 +232,33 @@ async fn a_report_is_json_with_times_in_milliseconds() {
         ".started_at" => "[at]", ".duration_ms" => "[ms]",
         ".checks[].started_at" => "[at]", ".checks[].duration_ms" => "[ms]",
     });
+}
+
+#[tokio::test]
+async fn every_answer_that_says_its_release_has_to_say_the_right_one() {
+    let answer = async || ([("x-crm-release", "one")], "");
+    let router = Router::new().route("/", get(answer)).route("/silent", get(async || "ok"));
+    let server = Server::start(router).await;
+    let text = "schema = 1\n[http.a]\npath = '/'\nexpect = ['status == 200']\n\
+                [http.b]\npath = '/silent'\nexpect = ['status == 200']\n";
+    let outcomes = async |release: Option<&str>| {
+        let variables = Variables { release: release.map(str::to_owned), ..Variables::default() };
+        let report = server.run(text, &variables).await;
+        (report.checks[0].outcome, report.checks[1].outcome)
+    };
+    assert_eq!(outcomes(None).await, (Outcome::Passed, Outcome::Passed));
+    assert_eq!(outcomes(Some("one")).await, (Outcome::Passed, Outcome::Passed));
+    // A service that does not say its release is not asked for it.
+    assert_eq!(outcomes(Some("two")).await, (Outcome::Failed, Outcome::Passed));
+}
+
+#[tokio::test]
+async fn a_wrong_release_is_told_though_the_status_is_wrong_too() {
+    let answer = async || (StatusCode::NOT_FOUND, [("x-crm-release", "old")], "");
+    let server = Server::start(Router::new().route("/", get(answer))).await;
+    let known = Variables { release: Some("new".into()), ..Variables::default() };
+    let text = "schema = 1\n[http.a]\npath = '/'\nexpect = ['status == 200']\n";
+    let report = server.run(text, &known).await;
+    assert_eq!(report.checks[0].actual.as_deref(), Some("one of release `old`"));
+    assert!(report.checks[0].detail.as_deref().unwrap().contains("status == 200, got 404"));
 }

@@ -41,7 +41,10 @@ fn timed() -> Router {
 }
 
 fn judge(required: &[&str], report: &LoadReport) -> Vec<CheckOutcome> {
-    evaluate(&thresholds(), &names(required), report)
+    let all = evaluate(&thresholds(), &names(required), report);
+    let first: Vec<&str> = all.iter().take(2).map(|line| line.check.as_str()).collect();
+    assert_eq!(first, ["perf/requests-answered", "perf/load-is-valid"], "they are judged always");
+    all.into_iter().skip(2).collect()
 }
 
 #[test]
@@ -145,4 +148,21 @@ async fn a_target_that_is_missed_fails_with_its_figure() {
     let outcome = &judge(&["database_p95_ms"], &report)[0];
     assert_eq!(outcome.outcome, Outcome::Failed);
     assert_eq!(outcome.actual.as_deref(), Some("150.0 ms (n = 250)"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_load_that_proves_nothing_is_no_pass_though_nothing_is_required() {
+    let worst =
+        |report: &LoadReport| evaluate(&thresholds(), &[], report).iter().map(|line| line.outcome).max();
+    let mut good = load(timed(), 100).await;
+    assert_eq!(worst(&good), Some(Outcome::Passed));
+    good.invalid.push("the generator slept".to_owned());
+    assert_eq!(worst(&good), Some(Outcome::Errored));
+    let dead = load(Router::new().route("/", get(async || StatusCode::BAD_GATEWAY)), 100).await;
+    let answered = &dead.verdict()[0];
+    assert_eq!((worst(&dead), answered.outcome), (Some(Outcome::Failed), Outcome::Failed));
+    assert_eq!(
+        (answered.actual.as_deref(), answered.detail.as_deref()),
+        (Some("0 of 100"), Some("status_502 100"))
+    );
 }

@@ -8,7 +8,8 @@ use crate::outcome::{CheckOutcome, Outcome, Owner, Severity};
 
 use super::{Figure, Threshold, Thresholds};
 
-/// Judges the `required` targets, one outcome each, named `perf/<threshold>`.
+/// Judges the load itself ([`LoadReport::verdict`]) and then the `required` targets, one outcome each, named
+/// `perf/<threshold>`.
 ///
 /// Errored, never passed: a target that nobody defined, a figure that was not measured, too few
 /// samples, a load in which the generator was the bottleneck.
@@ -22,7 +23,7 @@ pub fn evaluate(thresholds: &Thresholds, required: &[String], report: &LoadRepor
             outcome(name, None, unknown, report)
         }
     });
-    judged.collect()
+    report.verdict().into_iter().chain(judged).collect()
 }
 
 struct Judgement {
