@@ -17,7 +17,7 @@ pub enum Kind {
     Refused,
     /// A newer run has taken over; nothing of ours was changed (12).
     FenceLost,
-    /// Failed; the step in hand was undone, finished migrations stay (20).
+    /// Failed; the step in hand was undone, unless [`Error::may_have_happened`]; finished migrations stay (20).
     Failed,
 }
 
@@ -100,6 +100,8 @@ pub enum Error {
         file: String,
         /// The line.
         line: usize,
+        /// Its row in `crmctl.migration_step`: version, direction, ordinal.
+        step: (i64, &'static str, i32),
         /// What ended it, when this run saw it.
         #[source]
         source: Option<Box<Error>>,
@@ -190,11 +192,16 @@ impl Error {
             Self::InvalidIndex { index, .. } => {
                 Some(format!("run `DROP INDEX CONCURRENTLY {index}`, mend what made it fail and apply again"))
             }
-            Self::HalfRun { .. } => Some(
-                "look what it has done, then change the statement so that it goes on from there (a comment \
-                 in it is enough when it may run again as it is) and start again"
-                    .to_owned(),
-            ),
+            Self::HalfRun { step: (version, direction, ordinal), .. } => {
+                let row = format!("version {version}, direction {direction}, ordinal {ordinal}");
+                // The way back is stored and cannot be changed.
+                let edit = "change the statement so that it goes on from there, or ";
+                Some(format!(
+                    "look what it has done; then {}delete its row from `crmctl.migration_step` ({row}) if it may run \
+                     again, or set its `finished_at` if it is done; then start again",
+                    if *direction == "up" { edit } else { "" }
+                ))
+            }
             Self::TransactionEnded { .. } => {
                 Some("begin the file with `-- no-transaction` if it must end transactions".to_owned())
             }
@@ -204,6 +211,15 @@ impl Error {
             Self::NotCounting => Some("turn `track_counts` on, as it is by default".to_owned()),
             _ => None,
         }
+    }
+
+    /// Nothing came back at all: no word of the server, whatever it says.
+    pub(crate) fn is_silence(&self) -> bool {
+        matches!(
+            self,
+            Self::Database { source: sqlx::Error::Io(_), .. }
+                | Self::Connect { source: sqlx::Error::Io(_), .. }
+        )
     }
 
     /// The same error, met before anything was changed.

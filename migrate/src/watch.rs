@@ -63,8 +63,8 @@ pub(crate) async fn over(
             }
             Ok(Ok(Look::Gone)) => answered = Instant::now(),
             Ok(Err(error)) => {
-                if error.sqlstate().is_some() {
-                    // It refuses us (too many sessions), and so it lives.
+                if !error.is_silence() {
+                    // It refuses us (too many sessions, say), and so it lives.
                     (answered, there) = (Instant::now(), Instant::now());
                 }
                 tracing::debug!(%error, "the watchdog lost its session");

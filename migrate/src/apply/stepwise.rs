@@ -116,8 +116,9 @@ impl Step<'_> {
         self.statement.kind.ends_with("_index") || (self.statement.kind == "reindex" && concurrent())
     }
 
-    fn half_run(&self, source: Option<Box<Error>>) -> Error {
-        Error::HalfRun { file: self.script.file.clone(), line: self.statement.line, source }
+    fn half_run(&self, journal: &Journal<'_>, source: Option<Box<Error>>) -> Error {
+        let step = (journal.version, journal.direction, self.ordinal);
+        Error::HalfRun { file: self.script.file.clone(), line: self.statement.line, step, source }
     }
 }
 
@@ -151,7 +152,7 @@ impl Journal<'_> {
         tell: &(dyn Fn(Event) + Send + Sync),
     ) -> Result<(), Error> {
         if step.may_commit() && step.same_as_begun {
-            return Err(step.half_run(None));
+            return Err(step.half_run(self, None));
         }
         let before = Picture::take(conn).await?;
         let made = match &step.statement.concurrent_index {
@@ -170,7 +171,7 @@ impl Journal<'_> {
                 // An earlier attempt dropped it and died before the journal.
                 Err(error) if step.begun_before && gone(step, &error) => {}
                 Err(error) if step.may_commit() && error.transient() => {
-                    return Err(step.half_run(Some(Box::new(error))));
+                    return Err(step.half_run(self, Some(Box::new(error))));
                 }
                 outcome => outcome.map_err(Error::after_change)?,
             }

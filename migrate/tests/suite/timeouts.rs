@@ -33,7 +33,7 @@ async fn code_that_may_have_committed_is_not_run_again_by_itself() {
     run(&mut holder, "BEGIN; SELECT * FROM gate").await;
     let error = world.apply().await.unwrap_err();
     assert!(
-        matches!(&error, Error::HalfRun { file, line: 3, source: Some(_) } if file == "003_fill.up.sql"),
+        matches!(&error, Error::HalfRun { file, line: 3, source: Some(_), .. } if file == "003_fill.up.sql"),
         "{error}"
     );
     assert!(error.hint().unwrap().contains("change the statement"), "{error}");
@@ -47,6 +47,28 @@ async fn code_that_may_have_committed_is_not_run_again_by_itself() {
     world.file("003_fill.up.sql", &up.replace("INSERT", "/* the first batch is in */ -- INSERT"));
     world.apply().await.unwrap();
     assert_eq!(world.value("SELECT count(*)::text FROM log").await.as_deref(), Some("1"));
+}
+
+#[tokio::test]
+async fn a_way_back_that_died_within_code_waits_for_a_word_in_its_journal() {
+    let world = gate_and_log().await;
+    let statement = "DO $$ BEGIN INSERT INTO log VALUES ('back'); END $$;";
+    world.migration("003_fill", "SELECT 1;", &format!("-- no-transaction\n{statement}"), "SELECT true;");
+    world.apply().await.unwrap();
+    // As a run leaves it that dies within the statement.
+    let begun = format!(
+        "INSERT INTO crmctl.migration_step (version, direction, ordinal, digest)
+         VALUES (3, 'down', 1, 'sha256:' || encode(sha256(convert_to('{}', 'UTF8')), 'hex'))",
+        statement.replace('\'', "''")
+    );
+    world.sql(&begun).await;
+    let error = world.rollback(3, &rollback_options()).await.unwrap_err();
+    assert!(matches!(error, Error::HalfRun { step: (3, "down", 1), source: None, .. }), "{error}");
+    let hint = error.hint().unwrap();
+    assert!(hint.contains("version 3, direction down, ordinal 1") && !hint.contains("change the"), "{hint}");
+    world.sql("UPDATE crmctl.migration_step SET finished_at = now()").await;
+    world.rollback(3, &rollback_options()).await.unwrap();
+    assert_eq!(world.value("SELECT count(*)::text FROM log").await.as_deref(), Some("0"), "it was done");
 }
 
 #[tokio::test]
