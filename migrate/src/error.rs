@@ -1,4 +1,6 @@
 //! Everything that can stop a run, as values: what happened, which exit it means, what to do next.
+//!
+//! Length: one variant per way to stop, each with its values and its next action.
 
 mod failure;
 

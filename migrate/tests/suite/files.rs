@@ -257,6 +257,10 @@ fn what_a_serving_release_does_not_notice_needs_no_stage() {
         "COMMENT ON TABLE a IS 'ALTER TABLE a DROP COLUMN x; RENAME me';",
         "INSERT INTO a VALUES (1); -- DROP TABLE a;",
         "CREATE VIEW renamed AS SELECT x AS rename FROM a;",
+        "INSERT INTO a VALUES (1) ON CONFLICT DO NOTHING;",
+        "CREATE TRIGGER t BEFORE TRUNCATE ON a EXECUTE FUNCTION f();\nGRANT TRUNCATE ON a TO r;",
+        "GRANT EXECUTE ON FUNCTION f() TO r;\nCREATE RULE r AS ON INSERT TO a DO INSTEAD NOTHING;",
+        "CREATE TABLE b (x int NOT NULL DEFAULT 0, CONSTRAINT k CHECK (x > 0));\nALTER TABLE a ADD CONSTRAINT k CHECK (x > 0) NOT VALID;",
         "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN DROP TABLE a; END $$;",
     ] {
         let loaded = Folder::new().up(up).load();
