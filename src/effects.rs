@@ -15,6 +15,7 @@ use phases::engine::failure::{Failure, FailureClass};
 use phases::engine::platform::{Platform, PlatformState, Role};
 use phases::engine::step::{Action, Subject, Undo};
 
+use crate::error::Error;
 use crate::site::Site;
 
 /// Log lines that a failed gate shows.
@@ -122,5 +123,14 @@ impl Effects for SiteEffects<'_> {
             Undo::StopRelease { release } => platform.stop(release, context).await,
             Undo::RestoreTraffic { to, from } => platform.restore(to.as_ref(), from, context).await,
         }
+    }
+}
+
+/// What refuses a command, as a step that could not begin says it.
+fn refusal(error: &Error) -> Failure {
+    let failure = Failure::new(FailureClass::Refused, error.message.clone());
+    match &error.hint {
+        Some(hint) => failure.hint(hint.clone()),
+        None => failure,
     }
 }

@@ -1,5 +1,6 @@
 //! Facts about the checkout, asked of the `git` program. Changes nothing.
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -118,6 +119,8 @@ fn git(directory: &Path, arguments: &[&str]) -> Result<String, String> {
         .arg(directory)
         .args(["-c", "core.quotePath=false", "-c", "core.fsmonitor=false"])
         .args(arguments)
+        // Ctrl-C is for crmctl: a git that dies of it would look like a checkout that cannot be read.
+        .process_group(0)
         .env("GIT_OPTIONAL_LOCKS", "0")
         .env("LC_ALL", "C")
         .output()

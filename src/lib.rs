@@ -1,6 +1,7 @@
 //! crmctl as a library: everything but the ten lines of `main`.
 
 pub mod actor;
+pub mod child;
 pub mod cli;
 pub mod clock;
 pub mod commands;

@@ -6,6 +6,9 @@ use phases::release::{PinnedMigration, Release, ReleaseId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+/// How the name of a half-written release begins; its id and the number of the process that writes it follow.
+const FRESH: &str = ".new-";
+
 /// Content of `release.json`. Shape: contract of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -75,31 +78,69 @@ pub fn find_by_inputs(releases: &Path, inputs: &str) -> Option<PathBuf> {
     })
 }
 
-/// Writes the directory of `release` from a server and the migration files.
-///
-/// # Errors
-/// Whatever the file system says, with the path.
-pub fn write(
-    releases: &Path,
-    release: &Release,
-    server: &Path,
-    migrations: &Path,
-) -> std::io::Result<ReleaseFile> {
-    let fresh = releases.join(format!(".new-{}-{}", release.id, std::process::id()));
-    let _ = std::fs::remove_dir_all(&fresh);
-    let written = fill(&fresh, release, server, migrations).and_then(|file| {
-        let target = releases.join(release.id.as_str());
-        if target.exists() {
-            std::fs::remove_dir_all(&target)?;
+/// A release's directory written beside its place: nobody takes it for the release yet. Dropping it removes it.
+#[derive(Debug)]
+pub struct Fresh {
+    directory: PathBuf,
+    target: PathBuf,
+    file: ReleaseFile,
+}
+
+impl Fresh {
+    /// Writes it from a server and the migration files.
+    ///
+    /// # Errors
+    /// Whatever the file system says, with the path.
+    pub fn fill(
+        releases: &Path,
+        release: &Release,
+        server: &Path,
+        migrations: &Path,
+    ) -> std::io::Result<Self> {
+        let directory = releases.join(format!("{FRESH}{}-{}", release.id, std::process::id()));
+        let _ = std::fs::remove_dir_all(&directory);
+        match fill(&directory, release, server, migrations) {
+            Ok(file) => Ok(Self { directory, target: releases.join(release.id.as_str()), file }),
+            Err(error) => {
+                let _ = std::fs::remove_dir_all(&directory);
+                Err(error)
+            }
         }
-        std::fs::rename(&fresh, &target)?;
-        std::fs::File::open(releases)?.sync_all()?;
-        Ok(file)
-    });
-    if written.is_err() {
-        let _ = std::fs::remove_dir_all(&fresh);
     }
-    written
+
+    /// Makes it the release.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn put_in_place(self) -> std::io::Result<ReleaseFile> {
+        if self.target.exists() {
+            std::fs::remove_dir_all(&self.target)?;
+        }
+        std::fs::rename(&self.directory, &self.target)?;
+        if let Some(releases) = self.target.parent() {
+            std::fs::File::open(releases)?.sync_all()?;
+        }
+        Ok(self.file.clone())
+    }
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Removes what killed builds left half written. Call it under the lease: nobody else writes here then.
+pub fn remove_abandoned(releases: &Path) {
+    for entry in std::fs::read_dir(releases).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let writer =
+            name.to_str().and_then(|name| name.strip_prefix(FRESH)?.rsplit_once('-')?.1.parse().ok());
+        let writer = writer.and_then(rustix::process::Pid::from_raw);
+        if writer.is_some_and(|writer| rustix::process::test_kill_process(writer).is_err()) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 fn fill(
@@ -157,4 +198,26 @@ fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
 
 fn place(error: std::io::Error, path: &Path) -> std::io::Error {
     std::io::Error::new(error.kind(), format!("`{}`: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_dead_processes_left_is_removed() {
+        let releases = tempfile::tempdir().unwrap();
+        let mut dead = std::process::Command::new("true").spawn().unwrap();
+        dead.wait().unwrap();
+        let name = |pid: u32| format!(".new-0123456789ab-dirty.01234567-{pid}");
+        let (left, ours) = (name(dead.id()), name(std::process::id()));
+        for name in [&left, &ours, "0123456789ab.01234567", ".new-nonsense"] {
+            std::fs::create_dir_all(releases.path().join(name).join("migrations")).unwrap();
+        }
+        remove_abandoned(releases.path());
+        assert!(!releases.path().join(left).exists());
+        for kept in [&ours, "0123456789ab.01234567", ".new-nonsense"] {
+            assert!(releases.path().join(kept).exists(), "{kept} is gone");
+        }
+    }
 }

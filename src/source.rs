@@ -7,7 +7,7 @@ use phases::environment::{BuildSource, Environment};
 use phases::release::{PinnedMigration, Release, ReleaseId};
 use sha2::{Digest, Sha256};
 
-use crate::error::Error;
+use crate::error::{Error, chain};
 use crate::git::Checkout;
 
 /// Where the migration files are, relative to the root.
@@ -47,7 +47,7 @@ impl Source {
         let directory = checkout.root.join(MIGRATIONS);
         let set = migrate::MigrationSet::load(&directory).map_err(|error| {
             let hint = error.hint();
-            let refused = Error::refused(error.to_string());
+            let refused = Error::refused(chain(&error));
             match hint {
                 Some(hint) => refused.hint(hint),
                 None => refused,

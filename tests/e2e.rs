@@ -5,6 +5,7 @@
 mod harness;
 
 mod bad_input;
+mod building;
 mod contract;
 mod database;
 mod gate;

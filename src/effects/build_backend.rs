@@ -1,5 +1,6 @@
 //! `BuildBackend`: the bytes of a release in `releases/<id>/`. The same inputs are compiled once only.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -8,8 +9,11 @@ use phases::engine::failure::{Failure, FailureClass};
 use phases::environment::BuildSource;
 use phases::release::Release;
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{ChildStderr, ChildStdout, Command};
 
-use crate::release_directory::{self, ReleaseFile};
+use crate::child::OwnGroup;
+use crate::error::chain;
+use crate::release_directory::{self, Fresh, ReleaseFile};
 use crate::site::Site;
 use crate::source::{MIGRATIONS, Source};
 use crate::{compile, terminal};
@@ -27,32 +31,55 @@ pub(super) fn probe(site: &Site, release: &Release) -> Probe {
 
 /// Compiles, or takes what was compiled before, and writes the directory.
 pub(super) async fn apply(site: &Site, release: &Release, context: &EffectContext<'_>) -> EffectOutcome {
-    let source = match site.source() {
-        Ok(source) => source,
-        Err(error) => return not_done(error.to_string(), "run it inside the checkout"),
-    };
-    if source.release.id != release.id {
-        let message = format!("the checkout gives `{}` now, not `{}`", source.release.id, release.id);
-        return not_done(message, "check the commit of the plan out again, then `crmctl resume`");
-    }
-    if let Err(error) = site.state.ensure() {
-        return not_done(error.to_string(), "look at the state directory");
-    }
     let started = std::time::Instant::now();
-    let (server, how) = match server(site, source, context).await {
-        Ok(server) => server,
-        Err(failure) => return EffectOutcome::NotDone(failure),
-    };
-    let migrations = source.checkout.root.join(MIGRATIONS);
-    match release_directory::write(&site.state.releases(), release, &server, &migrations) {
-        Ok(file) => {
+    match build(site, release, context).await {
+        Ok((file, how)) => {
             let took = terminal::seconds(started.elapsed().as_secs_f64());
             EffectOutcome::Done(evidence(&file, &format!("{how} in {took}")))
         }
-        Err(error) => {
-            not_done(format!("the release cannot be written: {error}"), "make room, then run it again")
-        }
+        Err(failure) => EffectOutcome::NotDone(failure),
     }
+}
+
+async fn build(
+    site: &Site,
+    release: &Release,
+    context: &EffectContext<'_>,
+) -> Result<(ReleaseFile, &'static str), Failure> {
+    let source = site.source().map_err(super::refusal)?;
+    if source.release.id != release.id {
+        let message = format!("the checkout gives `{}` now, not `{}`", source.release.id, release.id);
+        return Err(failed(message).hint("check the commit of the plan out again, then `crmctl resume`"));
+    }
+    site.state.ensure().map_err(|error| {
+        failed(chain(&error)).hint(error.hint().unwrap_or_else(|| "look at the state directory".to_owned()))
+    })?;
+    let releases = site.state.releases();
+    release_directory::remove_abandoned(&releases);
+    let (server, how) = server(site, source, context).await?;
+    unchanged(site, source)?;
+    let written = Fresh::fill(&releases, release, &server, &source.checkout.root.join(MIGRATIONS));
+    let fresh = written.map_err(|error| unwritten(&error))?;
+    // Invariant: nothing gets the id of a release that was read from files of another one.
+    unchanged(site, source)?;
+    let file = fresh.put_in_place().map_err(|error| unwritten(&error))?;
+    Ok((file, how))
+}
+
+/// Reads the checkout again: the compiler and the copy have read it after the id was made.
+fn unchanged(site: &Site, source: &Source) -> Result<(), Failure> {
+    let facts = &site.environment.facts;
+    let now = Source::read(source.checkout.clone(), facts).map_err(|error| super::refusal(&error))?;
+    if now.release.id == source.release.id {
+        return Ok(());
+    }
+    let message = format!(
+        "the checkout changed during the build: it gives `{}` now, not `{}`",
+        now.release.id, source.release.id
+    );
+    let hint =
+        format!("run `crmctl deploy {}` again and leave the files alone until it is built", facts.name);
+    Err(Failure::new(FailureClass::Refused, message).hint(hint))
 }
 
 /// A server with these inputs, and how it was come by.
@@ -67,25 +94,47 @@ async fn server(
     if let Some(server) = release_directory::find_by_inputs(&site.state.releases(), &source.release.inputs) {
         return Ok((server, "same inputs as an earlier release"));
     }
-    let kind = &site.environment.facts.build;
-    compile(&source.checkout.root, kind, context).await?;
-    Ok((target_directory(&source.checkout.root).join(compile::output(kind)), "compiled"))
+    let server = compile(&source.checkout.root, &site.environment.facts.build, context).await?;
+    Ok((server, "compiled"))
 }
 
-async fn compile(root: &Path, source: &BuildSource, context: &EffectContext<'_>) -> Result<(), Failure> {
-    let mut command = tokio::process::Command::new("cargo");
-    command.args(compile::flags(source)).current_dir(root).env("CARGO_TERM_COLOR", "never");
+/// Runs cargo and gives the place of the server, as cargo names it.
+async fn compile(root: &Path, source: &BuildSource, context: &EffectContext<'_>) -> Result<PathBuf, Failure> {
+    let mut command = Command::new("cargo");
+    command.args(compile::flags(source)).arg(compile::MESSAGES).current_dir(root);
+    command.env("CARGO_TERM_COLOR", "never");
     if let Some(flags) = compile::rustflags(source) {
         command.env("RUSTFLAGS", flags);
     }
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
-    let mut child = command.spawn().map_err(|error| {
-        Failure::new(FailureClass::Failed, format!("`cargo` cannot be run: {error}"))
-            .hint("install Rust: https://rustup.rs")
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut cargo = OwnGroup::start(&mut command).map_err(|error| {
+        failed(format!("`cargo` cannot be run: {error}")).hint("install Rust: https://rustup.rs")
     })?;
-    let talk = child.stderr.take().expect("stderr is piped");
-    let mut lines = BufReader::new(talk).lines();
-    let mut last = std::collections::VecDeque::new();
+    let (stdout, stderr) = (cargo.stdout(), cargo.stderr());
+    let (server, last) = tokio::join!(named_server(stdout), last_lines(stderr, context));
+    let status = cargo.wait().await.map_err(|error| failed(format!("`cargo`: {error}")))?;
+    let said = compile::flags(source).join(" ");
+    if !status.success() {
+        let message = format!("`cargo {said}` failed ({status})");
+        return Err(failed(message).hint("mend what the compiler says").detail(last));
+    }
+    let message = || failed(format!("`cargo {said}` went through and named no `crm-server`")).detail(last);
+    server.ok_or_else(message)
+}
+
+async fn named_server(stdout: Option<ChildStdout>) -> Option<PathBuf> {
+    let mut lines = BufReader::new(stdout?).lines();
+    let mut server = None;
+    while let Ok(Some(line)) = lines.next_line().await {
+        server = compile::executable(&line).or(server);
+    }
+    server
+}
+
+async fn last_lines(stderr: Option<ChildStderr>, context: &EffectContext<'_>) -> VecDeque<String> {
+    let mut last = VecDeque::new();
+    let Some(stderr) = stderr else { return last };
+    let mut lines = BufReader::new(stderr).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         (context.progress)(Progress::Message(line.trim().to_owned()));
         last.push_back(line);
@@ -93,17 +142,7 @@ async fn compile(root: &Path, source: &BuildSource, context: &EffectContext<'_>)
             last.pop_front();
         }
     }
-    let status = child.wait().await.map_err(|error| Failure::new(FailureClass::Failed, error.to_string()))?;
-    if status.success() {
-        return Ok(());
-    }
-    let message = format!("`cargo {}` failed ({status})", compile::flags(source).join(" "));
-    Err(Failure::new(FailureClass::Failed, message).hint("mend what the compiler says").detail(last))
-}
-
-/// Where cargo writes: as it decides itself.
-fn target_directory(root: &Path) -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |directory| root.join(directory))
+    last
 }
 
 fn evidence(file: &ReleaseFile, how: &str) -> Evidence {
@@ -114,6 +153,14 @@ fn evidence(file: &ReleaseFile, how: &str) -> Evidence {
     }
 }
 
-fn not_done(message: String, hint: &str) -> EffectOutcome {
-    EffectOutcome::NotDone(Failure::new(FailureClass::Failed, message).hint(hint))
+fn failed(message: String) -> Failure {
+    Failure::new(FailureClass::Failed, message)
+}
+
+fn unwritten(error: &std::io::Error) -> Failure {
+    let hint = match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => "make room, then run it again",
+        _ => "look at the state directory, then run it again",
+    };
+    failed(format!("the release cannot be written: {error}")).hint(hint)
 }

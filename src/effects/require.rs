@@ -15,13 +15,7 @@ pub(super) async fn apply(
 ) -> EffectOutcome {
     let source = match site.source() {
         Ok(source) => source,
-        Err(error) => {
-            let failure = Failure::new(FailureClass::Refused, error.to_string());
-            return EffectOutcome::NotDone(match error.hint.clone() {
-                Some(hint) => failure.hint(hint),
-                None => failure,
-            });
-        }
+        Err(error) => return EffectOutcome::NotDone(super::refusal(error)),
     };
     let lines = requirements::ask(site, source, requirement).await;
     for line in &lines {
