@@ -173,26 +173,52 @@ pub struct MigrateArgs {
     /// Print what would be done; change nothing
     #[arg(long)]
     pub plan: bool,
+    /// Run contract migrations too; refused while a release that may serve again needs the old shape
+    #[arg(long)]
+    pub contract: bool,
+}
+
+impl MigrateArgs {
+    /// The verb, when it deals with a directory and a database instead of an environment.
+    pub fn elsewhere(&self) -> Option<&MigrateVerb> {
+        let target = match self.verb.as_ref()? {
+            MigrateVerb::Apply(stages) | MigrateVerb::Plan(stages) => &stages.target,
+            MigrateVerb::Status(target) => target,
+            MigrateVerb::Rollback(_) => return None,
+        };
+        self.verb.as_ref().filter(|_| target.dir.is_some())
+    }
 }
 
 /// Verbs of migrate.
 #[derive(Debug, Clone, Subcommand)]
 pub enum MigrateVerb {
     /// Apply all pending migrations (the default)
-    Apply(MigrateTarget),
+    Apply(MigrateStages),
     /// Which migrations are applied, pending, reverted, and what does not fit
     Status(MigrateTarget),
     /// What apply would do, statement by statement
-    Plan(MigrateTarget),
+    Plan(MigrateStages),
     /// Revert exactly one migration
     Rollback(MigrateRollbackArgs),
 }
 
-/// An environment, or a directory and a database of any other service.
+/// What `apply` and `plan` deal with.
+#[derive(Debug, Clone, Args)]
+pub struct MigrateStages {
+    /// Where.
+    #[command(flatten)]
+    pub target: MigrateTarget,
+    /// Contract migrations too; with `--dir` they always are
+    #[arg(long, conflicts_with = "dir")]
+    pub contract: bool,
+}
+
+/// An environment, or a directory and a database of any other service: exactly one of the two.
 #[derive(Debug, Clone, Args)]
 pub struct MigrateTarget {
     /// Environment
-    #[arg(required_unless_present = "dir")]
+    #[arg(required_unless_present = "dir", conflicts_with_all = ["dir", "dsn_env"])]
     pub environment: Option<String>,
     /// Directory with migration files, instead of an environment
     #[arg(long, value_name = "DIR", requires = "dsn_env")]
@@ -410,11 +436,29 @@ pub fn exit_codes() -> String {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
+    use clap::error::ErrorKind;
 
     use super::*;
 
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn migrate_deals_with_an_environment_or_a_directory_and_never_with_both() {
+        let parse = |words: &str| Cli::try_parse_from(words.split(' ')).map_err(|error| error.kind());
+        for verb in ["apply", "status", "plan"] {
+            let both = parse(&format!("crmctl migrate {verb} local --dir d --dsn-env N")).unwrap_err();
+            assert_eq!(both, ErrorKind::ArgumentConflict, "{verb}");
+            let neither = parse(&format!("crmctl migrate {verb}")).unwrap_err();
+            assert_eq!(neither, ErrorKind::MissingRequiredArgument, "{verb}");
+            let half = parse(&format!("crmctl migrate {verb} --dir d")).unwrap_err();
+            assert_eq!(half, ErrorKind::MissingRequiredArgument, "{verb}");
+            assert!(parse(&format!("crmctl migrate {verb} local")).is_ok(), "{verb}");
+            assert!(parse(&format!("crmctl migrate {verb} --dir d --dsn-env N")).is_ok(), "{verb}");
+        }
+        assert!(parse("crmctl migrate apply --dir d --dsn-env N --contract").is_err());
+        assert!(parse("crmctl migrate local --contract").is_ok());
     }
 }

@@ -113,6 +113,11 @@ pub async fn dispatch(cli: Cli, terminal: Arc<Terminal>) -> Result<Exit, Error> 
     {
         return perf::anywhere(&terminal, cli.global.config.as_deref(), arguments).await;
     }
+    if let Verb::Migrate(arguments) = &cli.verb
+        && let Some(verb) = arguments.elsewhere()
+    {
+        return migrate::anywhere(&terminal, verb).await;
+    }
     let place = Place::find(cli.global.config.as_deref())?;
     let context = Context { terminal, place, global: cli.global };
     let phase = |phase| Request::new(Asked::Phase(phase));

@@ -62,7 +62,7 @@ impl Effects for SiteEffects<'_> {
         match action {
             Action::BuildBackend { release } => build_backend::probe(self.site, release),
             Action::EnsureDatabase => ensure_database::probe(self.site).await,
-            Action::Migrate { release, .. } => migrate::probe(self.site, release).await,
+            Action::Migrate { release, versions } => migrate::probe(self.site, release, versions).await,
             Action::Seed { .. } => seed::probe(self.site).await,
             Action::StartRelease { release } => {
                 self.platform_is("it runs", |state| {
@@ -100,7 +100,7 @@ impl Effects for SiteEffects<'_> {
             Action::Require { requirement } => require::apply(site, *requirement, context).await,
             Action::BuildBackend { release } => build_backend::apply(site, release, context).await,
             Action::EnsureDatabase => ensure_database::apply(site, context).await,
-            Action::Migrate { release, .. } => migrate::apply(site, release, context).await,
+            Action::Migrate { release, versions } => migrate::apply(site, release, versions, context).await,
             Action::Seed { release } => seed::apply(site, release, context).await,
             Action::StartRelease { release } => platform.start(release, context).await,
             Action::AwaitReady { release } => platform.await_ready(release, context).await,

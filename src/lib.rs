@@ -17,6 +17,7 @@ pub mod platform;
 pub mod release_directory;
 pub mod report;
 pub mod requirements;
+pub mod rollback_set;
 pub mod run_id;
 pub mod site;
 pub mod source;

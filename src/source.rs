@@ -57,6 +57,7 @@ impl Source {
             .manifest()
             .into_iter()
             .map(|pin| PinnedMigration {
+                contract: set.get(pin.version).is_some_and(|one| one.stage == migrate::Stage::Contract),
                 version: pin.version,
                 name: pin.name,
                 checksum: pin.checksum,

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use crate::harness::client::Load;
 use crate::harness::machine::Machine;
 
-fn signal(child: &Child, name: &str) {
+pub(crate) fn signal(child: &Child, name: &str) {
     let status = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
     assert!(status.success());
 }
 
 /// Reads events until one is the start of `step`.
-fn until_step(child: &mut Child, step: &str) {
+pub(crate) fn until_step(child: &mut Child, step: &str) {
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     for line in lines.map_while(Result::ok) {
         let event: serde_json::Value = serde_json::from_str(&line).unwrap();

@@ -2,7 +2,22 @@
 
 use serde_json::Value;
 
-use crate::harness::machine::Machine;
+use crate::harness::machine::{Machine, Said};
+use crate::interruption::{signal, until_step};
+
+const DEPLOY: [&str; 6] = ["deploy", "local", "--skip", "perf", "--reason", "not this story"];
+
+/// Writes the three files of a migration.
+fn migration(machine: &Machine, name: &str, up: &str, down: &str) {
+    let directory = machine.checkout().join("backend/migrations");
+    std::fs::write(directory.join(format!("{name}.up.sql")), up).unwrap();
+    std::fs::write(directory.join(format!("{name}.down.sql")), down).unwrap();
+    std::fs::write(directory.join(format!("verify/{name}.sql")), "SELECT 1;\n").unwrap();
+}
+
+/// Both consents, for whatever the migration holds.
+const CONSENTS: [&str; 7] =
+    ["migrate", "rollback", "local", "16", "--while-serving", "--accept-loss", "1000000"];
 
 fn state_of(machine: &Machine, version: i64) -> String {
     let status = machine.crmctl(&["migrate", "status", "local", "--output", "json"]).exits(0).json();
@@ -71,4 +86,138 @@ fn broken_sql_names_its_file_and_line_and_nothing_is_switched() {
     assert_eq!(machine.serving(), good);
     let events: Vec<Value> = machine.crmctl(&["smoke", "local", "--output", "json"]).exits(0).events();
     assert_eq!(events.last().unwrap()["ending"], "done");
+}
+
+#[test]
+fn a_contract_migration_waits_for_its_verb_and_for_releases_that_need_the_old_shape() {
+    let machine = Machine::new();
+    machine.crmctl(&DEPLOY).exits(0);
+    let old = machine.serving();
+    let drop =
+        "-- crmctl:stage contract\n-- crmctl:breaks-below 19\nDROP INDEX leads_tenant_meta_list_idx;\n";
+    let back = "CREATE INDEX leads_tenant_meta_list_idx ON leads (tenant_id, created_at DESC, id DESC);\n";
+    migration(&machine, "019_narrow", drop, back);
+    machine.commit("take an index away");
+    machine.crmctl(&["migrate", "local", "--contract"]).exits(10).says(&["crmctl build local"]);
+
+    machine.crmctl(&DEPLOY).exits(0);
+    let new = machine.serving();
+    assert_ne!(new, old);
+    assert_eq!(state_of(&machine, 19), "pending");
+    machine.crmctl(&DEPLOY).exits(0);
+    machine.crmctl(&["migrate", "local"]).exits(0);
+    machine.crmctl(&["migrate", "plan", "local"]).exits(0).says(&["nothing pending"]);
+    machine.crmctl(&["migrate", "plan", "local", "--contract"]).exits(0).says(&["019 narrow"]);
+    machine.crmctl(&["migrate", "local", "--plan"]).exits(0).says(&["crmctl migrate local --contract"]);
+
+    let refused = machine.crmctl(&["migrate", "local", "--contract"]).exits(10);
+    refused.says(&["contract migration 019", &old, "crmctl release block local"]);
+    assert_eq!(state_of(&machine, 19), "pending");
+
+    migration(&machine, "020_wide", "-- crmctl:stage expand\nCREATE TABLE wide ();\n", "DROP TABLE wide;\n");
+    machine.commit("build on it");
+    machine.crmctl(&DEPLOY).exits(10).says(&["020 wait behind contract migration 019", "--contract"]);
+    assert_eq!(machine.serving(), new);
+
+    machine.crmctl(&["release", "block", "local", &old, "--reason", "needs the index"]).exits(0);
+    machine.crmctl(&["build", "local"]).exits(0);
+    machine.crmctl(&["migrate", "local", "--contract"]).exits(0);
+    assert_eq!(state_of(&machine, 19), "applied");
+    assert_eq!(state_of(&machine, 20), "applied");
+    machine.crmctl(&DEPLOY).exits(0);
+}
+
+#[test]
+fn an_edited_migration_is_refused_by_migrate_alone_too() {
+    let machine = Machine::new();
+    machine.crmctl(&DEPLOY).exits(0);
+    let file = machine.checkout().join("backend/migrations/009_meta_ads.up.sql");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{text}\n-- changed afterwards\n")).unwrap();
+    machine.crmctl(&["build", "local"]).exits(0);
+    machine.crmctl(&["migrate", "local"]).exits(10).says(&["009_meta_ads.up.sql", "edited", "hint:"]);
+    std::fs::write(&file, text).unwrap();
+    machine.crmctl(&["migrate", "local"]).exits(0);
+}
+
+#[test]
+fn a_revert_counts_the_serving_release_whose_description_is_damaged() {
+    let machine = Machine::new();
+    machine.crmctl(&DEPLOY).exits(0);
+    let serving = machine.serving();
+    let file = machine.state().join("local/releases").join(&serving).join("release.json");
+    std::fs::write(&file, "{\"schema\":1,").unwrap();
+    let refused =
+        machine.crmctl(&["migrate", "rollback", "local", "16", "--accept-loss", "1000000"]).exits(10);
+    refused.says(&["--while-serving", &serving]);
+    assert_eq!(state_of(&machine, 16), "applied");
+}
+
+#[test]
+fn a_revert_is_refused_when_nobody_can_tell_what_serves() {
+    let machine = Machine::new();
+    machine.crmctl(&DEPLOY).exits(0);
+    let releases = machine.state().join("local/releases");
+    let aside = machine.state().join("local/releases-aside");
+    std::fs::rename(&releases, &aside).unwrap();
+    std::fs::write(&releases, "no directory").unwrap();
+    machine.crmctl(&CONSENTS).exits(10).says(&["cannot be read", "hint:"]);
+    std::fs::remove_file(&releases).unwrap();
+    std::fs::rename(&aside, &releases).unwrap();
+    assert_eq!(state_of(&machine, 16), "applied");
+}
+
+#[test]
+fn a_revert_waits_for_an_unfinished_run_and_is_written_down() {
+    let machine = Machine::new();
+    machine.crmctl(&DEPLOY).exits(0);
+    machine.commit("change");
+    let mut run = machine.start(&["deploy", "local", "--output", "json"]);
+    until_step(&mut run, "smoke.run");
+    signal(&run, "-KILL");
+    run.wait().unwrap();
+    machine.crmctl(&CONSENTS).exits(10).says(&["is not finished", "crmctl resume local"]);
+    assert_eq!(state_of(&machine, 16), "applied");
+    machine.crmctl(&["rollback", "local"]).exits(0);
+
+    machine.crmctl(&CONSENTS[..4]).exits(10).says(&["--while-serving"]);
+    let last = machine.status()["last_run"].clone();
+    assert_eq!((&last["verb"], &last["ending"]), (&"migrate rollback".into(), &"refused".into()));
+    machine.crmctl(&CONSENTS).exits(0);
+    let last = machine.status()["last_run"].clone();
+    assert_eq!((&last["verb"], &last["ending"]), (&"migrate rollback".into(), &"done".into()));
+    machine.crmctl(&["migrate", "local"]).exits(0);
+    machine.crmctl(&["smoke", "local"]).exits(0);
+}
+
+#[test]
+fn a_directory_and_a_database_need_no_checkout_and_no_environment() {
+    let machine = Machine::new();
+    machine.crmctl(&DEPLOY).exits(0);
+    let nowhere = tempfile::tempdir().unwrap();
+    let files = nowhere.path().join("files");
+    std::fs::create_dir_all(files.join("verify")).unwrap();
+    let dsn = dsn(&machine);
+    let migrate = |words: &[&str]| -> Said {
+        let mut command = machine.command(&[&["migrate"], words].concat());
+        command.current_dir(nowhere.path()).env("ELSEWHERE", &dsn);
+        command.output().unwrap().into()
+    };
+    let subject = ["--dir", "files", "--dsn-env", "ELSEWHERE"];
+    migrate(&[&["status"], &subject[..]].concat()).exits(0).says(&["001"]);
+    migrate(&[&["apply"], &subject[..]].concat()).exits(10).says(&["its files are missing"]);
+    migrate(&["apply", "--dir", "files", "--dsn-env", "NOT_SET"]).exits(10).says(&["`NOT_SET`"]);
+    migrate(&[&["apply", "local"], &subject[..]].concat()).exits(2).says(&["cannot be used with"]);
+    let both = machine.crmctl(&[&["migrate", "apply", "local"], &subject[..]].concat());
+    both.exits(2).says(&["cannot be used with"]);
+}
+
+/// How the machine's private database is reached as the migrator.
+fn dsn(machine: &Machine) -> String {
+    let state = crmctl::state_directory::StateDirectory::new(machine.state(), "local").unwrap();
+    let secrets = std::fs::read_to_string(state.secrets_file()).unwrap();
+    let password = secrets.lines().find_map(|line| line.strip_prefix("POSTGRES_MIGRATOR_PASSWORD=")).unwrap();
+    let postgres = crmctl::platform::process::postgres::PrivatePostgres::new(state);
+    let dsn = postgres.dsn("crm_migrator", &password.into(), &postgres.database_name()).unwrap();
+    secrecy::ExposeSecret::expose_secret(&dsn).to_owned()
 }

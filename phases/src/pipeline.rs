@@ -103,7 +103,7 @@ impl Situation<'_> {
         let planned = match phase {
             Phase::Preflight => Some(preflight::plan(environment)),
             Phase::Build => release.map(|release| build::plan(environment, release, observed)),
-            Phase::Migrate => release.map(|release| migrate::plan(environment, release, observed)),
+            Phase::Migrate => release.map(|release| self.migrate(release)),
             Phase::Deploy => release.map(|release| deploy::plan(environment, release, observed)),
             Phase::Smoke => target.map(|target| smoke::plan(environment, target)),
             Phase::Perf if self.may_reuse() => target.map(|id| perf::plan(environment, id, observed)),
@@ -111,6 +111,11 @@ impl Situation<'_> {
             Phase::Rollback => None,
         };
         planned.unwrap_or_else(|| empty(Intent::NotRun))
+    }
+
+    fn migrate(&self, release: &Release) -> PlannedPhase {
+        let plan = if self.request.contract { migrate::contract } else { migrate::plan };
+        plan(self.environment, release, self.observed)
     }
 
     /// A verdict is reused when perf is one phase among others, not when it was asked for by name.
@@ -208,7 +213,7 @@ impl Situation<'_> {
         let (migrates, deploys) = (self.runs(Phase::Migrate), self.runs(Phase::Deploy));
         let (id, environment) = (release.id.clone(), self.environment.name.clone());
         let idle = |planned: PlannedPhase| planned.steps.is_empty();
-        let uses_bytes = migrates && !idle(migrate::plan(self.environment, release, self.observed))
+        let uses_bytes = migrates && !idle(self.migrate(release))
             || deploys && !idle(deploy::plan(self.environment, release, self.observed));
         if uses_bytes && self.observed.built.is_none() && !self.runs(Phase::Build) {
             return Err(PlanError::NotBuilt { id, environment });
@@ -229,6 +234,13 @@ impl Situation<'_> {
 
     fn check_schema(&self, release: &Release, migrates: bool, deploys: bool) -> Result<(), PlanError> {
         let (id, environment) = (release.id.clone(), self.environment.name.clone());
+        if let Some((contract, waiting)) = migrate::behind_contract(release, self.observed)
+            && (migrates || deploys)
+            && !self.request.contract
+        {
+            let waiting = waiting.iter().map(|v| format!("{v:03}")).collect::<Vec<_>>().join(" ");
+            return Err(PlanError::BehindContract { contract, waiting, environment });
+        }
         match &self.observed.database {
             DatabaseState::Unreachable { reason }
                 if (migrates || deploys) && !self.runs(Phase::Preflight) =>
@@ -240,7 +252,7 @@ impl Situation<'_> {
                 Err(PlanError::NotMigrated { id, missing, environment })
             }
             DatabaseState::Ready { .. } if deploys && !migrates => {
-                let pending = migrate::pending(release, &self.observed.database);
+                let pending = migrate::due(release, self.observed);
                 let missing = pending.iter().map(|v| format!("{v:03}")).collect::<Vec<_>>().join(" ");
                 if pending.is_empty() {
                     Ok(())
@@ -265,6 +277,9 @@ fn check_request(request: &Request) -> Result<(), PlanError> {
         }
         _ if named.clone().any(|phase| *phase == Phase::Rollback) => {
             contradiction("`rollback` is not a phase of the pipeline")
+        }
+        _ if request.contract && request.verb != Verb::Phase(Phase::Migrate) => {
+            contradiction("`--contract` belongs to `migrate`")
         }
         _ if request.to.is_some() && request.verb != Verb::Phase(Phase::Rollback) => {
             contradiction("`--to` belongs to `rollback`")

@@ -79,6 +79,9 @@ pub struct PinnedMigration {
     pub down: String,
     /// `sha256:…` of the verify file.
     pub verify: String,
+    /// It takes away what an earlier release may need, so it only runs when asked for by name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub contract: bool,
 }
 
 /// A release as it is known before anything is built.

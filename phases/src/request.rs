@@ -47,12 +47,14 @@ pub struct Request {
     pub skip: Vec<Skip>,
     /// Where a rollback shall go; absent = the previous good release.
     pub to: Option<ReleaseId>,
+    /// `migrate` runs contract migrations too.
+    pub contract: bool,
 }
 
 impl Request {
     /// A verb with nothing else said.
     pub const fn new(verb: Verb) -> Self {
-        Self { verb, from: None, only: Vec::new(), skip: Vec::new(), to: None }
+        Self { verb, from: None, only: Vec::new(), skip: Vec::new(), to: None, contract: false }
     }
 
     /// `crmctl deploy` without flags.
@@ -126,6 +128,16 @@ pub enum PlanError {
         /// Environment.
         environment: String,
     },
+    /// A migration cannot be applied before a contract migration below it, which runs only by name.
+    #[error("migrations {waiting} wait behind contract migration {contract:03}")]
+    BehindContract {
+        /// The contract migration.
+        contract: i64,
+        /// Those above it.
+        waiting: String,
+        /// Environment.
+        environment: String,
+    },
     /// A phase needs the database.
     #[error("the database cannot be reached: {reason}")]
     DatabaseUnreachable {
@@ -182,6 +194,9 @@ impl PlanError {
             ),
             Self::NotBuilt { environment, .. } => format!("run `crmctl build {environment}`"),
             Self::NotMigrated { environment, .. } => format!("run `crmctl migrate {environment}`"),
+            Self::BehindContract { environment, .. } => format!(
+                "run `crmctl build {environment}` and `crmctl migrate {environment} --contract`, once no release to go back to needs the old shape"
+            ),
             Self::DatabaseUnreachable { environment, .. } => format!("run `crmctl preflight {environment}`"),
             Self::NothingServes { environment } => format!("run `crmctl deploy {environment}`"),
             Self::NothingToGoBackTo { environment, .. } | Self::Unfit { environment, .. } => {

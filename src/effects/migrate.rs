@@ -1,58 +1,126 @@
 //! `Migrate`: the release's own migration files on the environment's database, under the run's token.
 
-use ::migrate::{ApplyOptions, Author, Database, Event, Kind, MigrationSet, Scope};
+use ::migrate::{
+    ApplyOptions, Author, Database, Drift, Event, Kind, MigrationSet, PlannedMigration, Scope, Stage, State,
+};
 use phases::engine::effects::{EffectContext, EffectOutcome, Evidence, Probe, Progress};
 use phases::engine::failure::{Failure, FailureClass};
 use phases::release::ReleaseId;
 
-use crate::actor;
+use crate::error::chain;
 use crate::site::{Site, database};
+use crate::{actor, rollback_set};
 
-/// Is everything that the release needs applied?
-pub(super) async fn probe(site: &Site, release: &ReleaseId) -> Probe {
-    match pending(site, release).await {
-        Ok(0) => Probe::Done(Evidence { summary: "nothing pending".to_owned(), ..Evidence::default() }),
-        Ok(_) => Probe::NotDone,
-        Err(message) => Probe::Unknown(Failure::new(FailureClass::Failed, message)),
+/// Are `versions` applied, and do files and database agree?
+pub(super) async fn probe(site: &Site, release: &ReleaseId, versions: &[i64]) -> Probe {
+    match is_so(site, release, versions).await {
+        Ok(true) => Probe::Done(Evidence { summary: "nothing pending".to_owned(), ..Evidence::default() }),
+        Ok(false) => Probe::NotDone,
+        Err(failure) => Probe::Unknown(failure),
     }
 }
 
-async fn pending(site: &Site, release: &ReleaseId) -> Result<usize, String> {
-    let set = set(site, release)?;
-    let dsn = database::migrator_dsn(site)?;
-    let database = Database::new(&dsn, "probe").map_err(|error| error.to_string())?;
-    let status = ::migrate::status(&database, &set).await.map_err(|error| error.to_string())?;
-    Ok(status.migrations.iter().filter(|migration| migration.state != ::migrate::State::Applied).count())
-}
-
-fn set(site: &Site, release: &ReleaseId) -> Result<MigrationSet, String> {
-    let directory = site.state.release(release).join("migrations");
-    MigrationSet::load(&directory).map_err(|error| error.to_string())
-}
-
-/// Applies them.
-pub(super) async fn apply(site: &Site, release: &ReleaseId, context: &EffectContext<'_>) -> EffectOutcome {
-    let prepared = set(site, release).and_then(|set| {
-        let dsn = database::migrator_dsn(site)?;
-        let database = Database::new(&dsn, context.run).map_err(|error| error.to_string())?;
-        Ok((set, database))
-    });
-    let (set, database) = match prepared {
-        Ok(prepared) => prepared,
-        Err(message) => return EffectOutcome::NotDone(Failure::new(FailureClass::Failed, message)),
+async fn is_so(site: &Site, release: &ReleaseId, versions: &[i64]) -> Result<bool, Failure> {
+    let (set, database) = prepare(site, release, "probe")?;
+    let status = ::migrate::status(&database, &set).await.map_err(|error| failure(&error))?;
+    let applied = |version: &i64| {
+        status.migrations.iter().any(|one| one.version == *version && one.state == State::Applied)
     };
-    let token = i64::try_from(context.token).unwrap_or(i64::MAX);
+    Ok(versions.iter().all(applied) && !status.drift.iter().any(Drift::blocks))
+}
+
+fn prepare(site: &Site, release: &ReleaseId, run: &str) -> Result<(MigrationSet, Database), Failure> {
+    let directory = site.state.release(release).join("migrations");
+    let set = MigrationSet::load(&directory).map_err(|error| {
+        let message = format!("`{}`: {}", directory.display(), chain(&error));
+        with_hint(Failure::new(FailureClass::Failed, message), error.hint())
+    })?;
+    let dsn = database::migrator_dsn(site).map_err(|message| Failure::new(FailureClass::Failed, message))?;
+    let database = Database::new(&dsn, run).map_err(|error| failure(&error))?;
+    Ok((set, database))
+}
+
+/// Applies those of `versions` that are missing, and nothing else.
+pub(super) async fn apply(
+    site: &Site,
+    release: &ReleaseId,
+    versions: &[i64],
+    context: &EffectContext<'_>,
+) -> EffectOutcome {
+    match bring_up(site, release, versions, context).await {
+        Ok(applied) => EffectOutcome::Done(evidence(&applied)),
+        Err(failure) => EffectOutcome::NotDone(failure),
+    }
+}
+
+async fn bring_up(
+    site: &Site,
+    release: &ReleaseId,
+    versions: &[i64],
+    context: &EffectContext<'_>,
+) -> Result<::migrate::Applied, Failure> {
+    let (set, database) = prepare(site, release, context.run)?;
+    let plan = ::migrate::plan(&database, &set, Scope::All).await.map_err(|error| failure(&error))?;
+    let todo = within(&plan.migrations, versions)?;
+    let narrowing: Vec<i64> =
+        todo.iter().filter(|one| one.stage == Stage::Contract).map(|one| one.version).collect();
+    nobody_breaks(site, &set, &narrowing).await?;
     let options = ApplyOptions {
         author: author(context.run),
-        token: Some(token),
-        scope: Scope::BeforeContract,
+        token: Some(i64::try_from(context.token).unwrap_or(i64::MAX)),
+        // Nothing to do still compares files and database under the lock.
+        scope: todo.last().map_or(Scope::BeforeContract, |last| Scope::UpTo(last.version)),
         patience: ::migrate::Patience::default(),
     };
     let tell = |event: Event| (context.progress)(Progress::Message(words(&event)));
-    match ::migrate::apply(&database, &set, &options, &tell).await {
-        Ok(applied) => EffectOutcome::Done(evidence(&applied)),
-        Err(error) => EffectOutcome::NotDone(failure(&error)),
+    ::migrate::apply(&database, &set, &options, &tell).await.map_err(|error| failure(&error))
+}
+
+/// What is pending of `versions`. Files are applied in order, so nothing else may stand before the last of them.
+fn within<'p>(pending: &'p [PlannedMigration], versions: &[i64]) -> Result<&'p [PlannedMigration], Failure> {
+    let wanted = |one: &PlannedMigration| versions.contains(&one.version);
+    let end = pending.iter().rposition(wanted).map_or(0, |last| last + 1);
+    let todo = &pending[..end];
+    match todo.iter().find(|one| !wanted(one)) {
+        None => Ok(todo),
+        Some(first) => {
+            let message = format!("`{}` has to be applied first and is not part of this run", first.file);
+            let hint = match first.stage {
+                Stage::Contract => "contract migrations run by `crmctl migrate … --contract`",
+                _ => "run it again: the database changed since the plan was made",
+            };
+            Err(Failure::new(FailureClass::Refused, message).hint(hint))
+        }
     }
+}
+
+/// Invariant: no contract migration runs while a release that may serve again is older than what it breaks.
+async fn nobody_breaks(site: &Site, set: &MigrationSet, narrowing: &[i64]) -> Result<(), Failure> {
+    if narrowing.is_empty() {
+        return Ok(());
+    }
+    let releases = rollback_set::read(site).await.map_err(|error| super::refusal(&error))?;
+    for version in narrowing {
+        // A file that does not say breaks everything that was made without it.
+        let below = set.get(*version).and_then(|one| one.breaks_below).unwrap_or(*version);
+        let broken: Vec<String> = releases
+            .iter()
+            .filter(|release| release.may_be_older_than(below))
+            .map(ToString::to_string)
+            .collect();
+        if !broken.is_empty() {
+            let message = format!(
+                "contract migration {version:03} breaks releases older than schema {below:03} that may serve again: {}",
+                broken.join(", ")
+            );
+            let name = &site.environment.facts.name;
+            let hint = format!(
+                "deploy newer releases until they are retired, or give one up: `crmctl release block {name} RELEASE --reason …`"
+            );
+            return Err(Failure::new(FailureClass::Refused, message).hint(hint));
+        }
+    }
+    Ok(())
 }
 
 /// Who is written into the history.
@@ -68,8 +136,11 @@ pub fn failure(error: &::migrate::Error) -> Failure {
         Kind::FenceLost => FailureClass::LeaseLost,
         Kind::Failed => FailureClass::Failed,
     };
-    let failure = Failure::new(class, error.to_string());
-    match error.hint() {
+    with_hint(Failure::new(class, chain(error)), error.hint())
+}
+
+fn with_hint(failure: Failure, hint: Option<String>) -> Failure {
+    match hint {
         Some(hint) => failure.hint(hint),
         None => failure,
     }

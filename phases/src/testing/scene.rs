@@ -24,6 +24,9 @@ use crate::testing::clock::FakeClock;
 use crate::testing::ledger::MemoryLedger;
 use crate::testing::world::FakeWorld;
 
+/// Migrations of the fixture that take something away.
+const CONTRACT: [i64; 1] = [20];
+
 /// An environment in memory.
 #[derive(Debug)]
 pub struct Scene {
@@ -91,6 +94,7 @@ impl Scene {
             checksum: "00".repeat(48),
             down: "sha256:down".to_owned(),
             verify: "sha256:verify".to_owned(),
+            contract: CONTRACT.contains(version),
         };
         Release {
             id,

@@ -52,6 +52,16 @@ async fn deploys() -> Vec<Situation> {
         deploy("first deploy", Scene::default(), Scene::release(1)),
         deploy("second release", Scene::grown(1).await, Scene::release(2)),
         deploy("with migrations", Scene::grown(1).await, Scene::release_with(2, &[1, 8, 9, 16, 18])),
+        deploy(
+            "with a contract migration",
+            Scene::grown(1).await,
+            Scene::release_with(2, &[1, 8, 9, 16, 20]),
+        ),
+        deploy(
+            "first deploy, with a contract migration",
+            Scene::default(),
+            Scene::release_with(1, &[1, 20, 21]),
+        ),
         deploy("nothing changed", Scene::grown(1).await, Scene::release(1)),
         deploy("nothing changed, jobs off", jobs_off, Scene::release(1)),
         deploy("nothing changed, other load", other_load, Scene::release(1)),
@@ -127,6 +137,9 @@ async fn alone() -> Vec<Situation> {
         let request = Request::new(Verb::Phase(phase));
         alone.push(Situation::new(name, Scene::grown(1).await, request, Some(release)));
     }
+    let request = Request { contract: true, ..Request::new(Verb::Phase(Phase::Migrate)) };
+    let release = Scene::release_with(1, &[1, 8, 9, 16, 20]);
+    alone.push(Situation::new("contract alone", Scene::grown(1).await, request, Some(release)));
     alone
 }
 

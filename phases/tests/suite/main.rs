@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as expected")]
 
 mod contract;
+mod contract_stage;
 mod endings;
 mod generic;
 mod plans;
