@@ -1,8 +1,8 @@
 //! Signals as a wish to stop: the first asks the run to unwind, the second leaves at once (resumable). A closed
 //! terminal stops nothing.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use phases::engine::cancel::Cancel;
@@ -11,6 +11,18 @@ use tokio::sync::Notify;
 
 use crate::error::Exit;
 use crate::terminal::Terminal;
+
+/// The one of this process: signals are sent to processes.
+static LISTENING: OnceLock<Interrupt> = OnceLock::new();
+
+/// Returns when the operator asks to stop, and never where nobody listens: for effects that wait for a program of
+/// their own and end it then.
+pub async fn asked() {
+    match LISTENING.get() {
+        Some(interrupt) => interrupt.wait().await,
+        None => std::future::pending().await,
+    }
+}
 
 /// Becomes true at the first INT or TERM.
 #[derive(Debug, Clone, Default)]
@@ -25,7 +37,7 @@ impl Interrupt {
     /// # Errors
     /// The signals cannot be caught.
     pub fn listen(terminal: Arc<Terminal>, environment: &str) -> std::io::Result<Self> {
-        let interrupt = Self::default();
+        let interrupt = LISTENING.get_or_init(Self::default).clone();
         let mut int = signal(SignalKind::interrupt())?;
         let mut term = signal(SignalKind::terminate())?;
         let mut hangup = signal(SignalKind::hangup())?;

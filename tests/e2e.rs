@@ -14,4 +14,5 @@ mod migrations;
 mod operations;
 mod output;
 mod process;
+mod seeding;
 mod zero_failures;

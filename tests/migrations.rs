@@ -197,7 +197,7 @@ fn a_directory_and_a_database_need_no_checkout_and_no_environment() {
     let nowhere = tempfile::tempdir().unwrap();
     let files = nowhere.path().join("files");
     std::fs::create_dir_all(files.join("verify")).unwrap();
-    let dsn = dsn(&machine);
+    let dsn = machine.migrator_dsn();
     let migrate = |words: &[&str]| -> Said {
         let mut command = machine.command(&[&["migrate"], words].concat());
         command.current_dir(nowhere.path()).env("ELSEWHERE", &dsn);
@@ -210,14 +210,4 @@ fn a_directory_and_a_database_need_no_checkout_and_no_environment() {
     migrate(&[&["apply", "local"], &subject[..]].concat()).exits(2).says(&["cannot be used with"]);
     let both = machine.crmctl(&[&["migrate", "apply", "local"], &subject[..]].concat());
     both.exits(2).says(&["cannot be used with"]);
-}
-
-/// How the machine's private database is reached as the migrator.
-fn dsn(machine: &Machine) -> String {
-    let state = crmctl::state_directory::StateDirectory::new(machine.state(), "local").unwrap();
-    let secrets = std::fs::read_to_string(state.secrets_file()).unwrap();
-    let password = secrets.lines().find_map(|line| line.strip_prefix("POSTGRES_MIGRATOR_PASSWORD=")).unwrap();
-    let postgres = crmctl::platform::process::postgres::PrivatePostgres::new(state);
-    let dsn = postgres.dsn("crm_migrator", &password.into(), &postgres.database_name()).unwrap();
-    secrecy::ExposeSecret::expose_secret(&dsn).to_owned()
 }

@@ -1,15 +1,22 @@
 //! `Seed`: first accounts and data, put in by the release's own server program. Forward only, and twice is once.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use phases::engine::effects::{EffectContext, EffectOutcome, Evidence, Probe};
 use phases::engine::failure::{Failure, FailureClass};
 use phases::release::ReleaseId;
 use secrecy::ExposeSecret;
 use serde_json::Value;
+use tokio::process::Command;
 
+use crate::child::{Finish, OwnGroup};
+use crate::interrupt;
 use crate::site::Site;
 use crate::site::database;
+
+/// A seed takes some seconds; longer is a lock that somebody holds.
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// Is the first tenant there?
 pub(super) async fn probe(site: &Site) -> Probe {
@@ -30,7 +37,8 @@ pub(super) async fn apply(site: &Site, release: &ReleaseId, _context: &EffectCon
         Ok(account) => account,
         Err(message) => return EffectOutcome::NotDone(failure(message)),
     };
-    let output = tokio::process::Command::new(site.state.release(release).join("crm-server"))
+    let mut command = Command::new(site.state.release(release).join("crm-server"));
+    command
         .args(["seed", "--password-env", "SEED_PASSWORD"])
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -38,20 +46,34 @@ pub(super) async fn apply(site: &Site, release: &ReleaseId, _context: &EffectCon
         .env("POSTGRES_MIGRATOR_DSN", dsn.expose_secret())
         .env("SEED_PASSWORD", account.password.expose_secret())
         .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await;
-    match output {
-        Ok(output) if output.status.success() => {
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    match OwnGroup::start(&mut command) {
+        Ok(seed) => outcome(seed.finish(DEADLINE, interrupt::asked()).await),
+        Err(error) => EffectOutcome::NotDone(failure(format!("`crm-server seed` cannot be run: {error}"))),
+    }
+}
+
+/// It is one transaction: where it was cut off, only the database can tell whether that was committed.
+fn outcome(finished: std::io::Result<Finish>) -> EffectOutcome {
+    match finished {
+        Ok(Finish::Ended(output)) if output.status.success() => {
             let facts: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
             EffectOutcome::Done(Evidence { summary: summary(&facts), facts, checks: Vec::new() })
         }
-        Ok(output) => {
+        Ok(Finish::Ended(output)) => {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             let lines: Vec<String> = said.lines().rev().take(10).map(str::to_owned).collect();
             EffectOutcome::NotDone(failure(output.status.to_string()).detail(lines.into_iter().rev()))
         }
-        Err(error) => EffectOutcome::NotDone(failure(error.to_string())),
+        Ok(Finish::TooLate) => {
+            let message = format!("not done after {} s, so it was ended", DEADLINE.as_secs());
+            EffectOutcome::Unknown(
+                failure(message).hint("end whoever holds a lock in the database, then try again"),
+            )
+        }
+        Ok(Finish::Stopped) => EffectOutcome::Unknown(failure("interrupted".to_owned())),
+        Err(error) => EffectOutcome::Unknown(failure(error.to_string())),
     }
 }
 

@@ -5,6 +5,9 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use crmctl::platform::process::postgres::PrivatePostgres;
+use crmctl::state_directory::StateDirectory;
+use secrecy::ExposeSecret;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -151,6 +154,16 @@ impl Machine {
     /// `$CRMCTL_STATE_DIR`.
     pub(crate) fn state(&self) -> PathBuf {
         self.directory.path().join("state")
+    }
+
+    /// How the private database is reached as the migrator.
+    pub(crate) fn migrator_dsn(&self) -> String {
+        let state = StateDirectory::new(self.state(), "local").unwrap();
+        let secrets = std::fs::read_to_string(state.secrets_file()).unwrap();
+        let password = secrets.lines().find_map(|line| line.strip_prefix("POSTGRES_MIGRATOR_PASSWORD="));
+        let postgres = PrivatePostgres::new(state);
+        let dsn = postgres.dsn("crm_migrator", &password.unwrap().into(), &postgres.database_name()).unwrap();
+        dsn.expose_secret().to_owned()
     }
 
     /// Public address.
