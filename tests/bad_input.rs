@@ -139,3 +139,18 @@ fn a_verb_outside_a_checkout_says_where_to_go() {
     let said: crate::harness::machine::Said = command.current_dir(directory.path()).output().unwrap().into();
     said.exits(10).says(&["no configuration", "--config DIR"]);
 }
+
+#[test]
+fn data_of_another_postgresql_are_refused_before_anything_begins() {
+    let machine = Machine::new();
+    machine.crmctl(&["build", "local"]).exits(0);
+    machine.crmctl(&["migrate", "local"]).exits(0);
+    machine.crmctl(&["down", "local"]).exits(0);
+    let file = machine.state().join("local/postgres/data/PG_VERSION");
+    let version = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, "9\n").unwrap();
+    let said = machine.crmctl(&["preflight", "local"]).exits(10);
+    said.says(&["preflight/postgres", "are of PostgreSQL 9", "`postgresql-9`"]);
+    std::fs::write(&file, version).unwrap();
+    machine.crmctl(&["preflight", "local"]).exits(0);
+}

@@ -41,11 +41,13 @@ async fn program(name: &'static str, owner: &'static str, hint: &str) -> CheckEv
 
 fn postgres(site: &Site) -> CheckEvidence {
     let line = Line::new("postgres", "ops");
-    match site.postgres().find_binaries() {
+    let postgres = site.postgres();
+    let found = postgres.find_binaries().and_then(|found| postgres.check_fit(&found).map(|()| found));
+    match found {
         Ok(binaries) => line.passed(binaries.version().unwrap_or_else(|| "PostgreSQL".to_owned())),
         Err(error) => {
             let hint = error.hint().unwrap_or_else(|| "install package `postgresql`".to_owned());
-            line.failed("PostgreSQL's server programs", crate::error::chain(&error), hint)
+            line.failed("PostgreSQL's server programs, fit for the data", crate::error::chain(&error), hint)
         }
     }
 }

@@ -94,6 +94,14 @@ impl PrivatePostgres {
         PostgresBinaries::find(self.binaries.as_deref(), Home::existing(&self.state).version()?)
     }
 
+    /// Whether `binaries` can open the data that are there. Changes nothing.
+    ///
+    /// # Errors
+    /// The data are of another major version.
+    pub fn check_fit(&self, binaries: &PostgresBinaries) -> Result<(), PostgresError> {
+        binaries.check_version(Home::existing(&self.state).version())
+    }
+
     /// What there is now. Changes nothing.
     ///
     /// # Errors
