@@ -4,7 +4,7 @@ mod build_backend;
 mod ensure_database;
 pub mod migrate;
 mod require;
-mod run_load;
+pub mod run_load;
 pub mod run_suite;
 mod seed;
 pub mod start_jobs;
@@ -108,7 +108,7 @@ impl Effects for SiteEffects<'_> {
             Action::ShiftTraffic { to, .. } => platform.shift(to, context).await,
             Action::StartJobs => start_jobs::apply(site, context).await,
             Action::RetireReleases { keep } => platform.retire(keep, context).await,
-            Action::RunLoad { suite, rate, duration_seconds, require, subject } => {
+            Action::RunLoad { suite, rate, duration_seconds, require, subject, .. } => {
                 let load =
                     run_load::Load { suite, rate: *rate, seconds: *duration_seconds, require, subject };
                 run_load::apply(site, &load, context).await

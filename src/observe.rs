@@ -21,7 +21,7 @@ pub async fn observe(site: &Site) -> Result<Observed, Error> {
         release_directory::read(&site.state.releases(), &source.release.id).map(|file| file.digest)
     });
     let jobs_started = match remembered.platform.serving {
-        Some(_) => start_jobs::running(site).await.ok().flatten(),
+        Some(_) => start_jobs::running(site).await.ok(),
         None => None,
     };
     let (database, drifted) = (database::state(site).await, database::drifted(site).await);

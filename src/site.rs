@@ -2,6 +2,7 @@
 //! where the verb makes a release, the source. It wires; it decides nothing.
 
 pub mod database;
+mod perf_files;
 pub mod release_environment;
 pub mod secrets_gate;
 
@@ -116,6 +117,7 @@ impl Site {
             let message = format!("`{name}` runs on platform `swarm`, which this version does not drive yet");
             return Err(Error::refused(message).hint("use an environment with `platform = \"process\"`"));
         }
+        environment.facts.perf.files = perf_files::fingerprint(&environment.config, &environment.facts.perf);
         let state = StateDirectory::locate(name).map_err(|error| {
             let hint = error.hint();
             let refused = Error::refused(error.to_string());

@@ -10,6 +10,8 @@ mod contract;
 mod database;
 mod gate;
 mod interruption;
+mod jobs;
+mod measuring;
 mod migrations;
 mod operations;
 mod output;

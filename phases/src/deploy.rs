@@ -13,7 +13,7 @@ pub fn plan(environment: &Environment, release: &Release, observed: &Observed) -
     if observed.alive() != Some(&release.id) {
         return PlannedPhase { phase, intent: Intent::Run, steps: switch(environment, release, observed) };
     }
-    if observed.jobs_started == Some(false) {
+    if environment.jobs && observed.jobs_started == Some(false) {
         return PlannedPhase { phase, intent: Intent::Run, steps: vec![start_jobs()] };
     }
     let because = format!("{} already serves", release.id);
@@ -59,14 +59,16 @@ pub(crate) fn clean_up(environment: &Environment, id: &ReleaseId, observed: &Obs
 fn switch(environment: &Environment, release: &Release, observed: &Observed) -> Vec<Step> {
     let previous = previous(&release.id, observed);
     let also: Vec<_> = [release.id.clone()].into_iter().chain(previous.clone()).collect();
-    vec![
+    let mut steps = vec![
         start("deploy.start", &release.id),
         await_ready("deploy.ready", &release.id),
         gate(environment, &release.id),
         shift("deploy.shift", &release.id, previous),
-        start_jobs(),
-        retire("deploy.retire", kept(observed, environment.retention + 1, &also)),
-    ]
+    ];
+    // Where jobs are switched off they never run, whatever the stored flag says.
+    steps.extend(environment.jobs.then(start_jobs));
+    steps.push(retire("deploy.retire", kept(observed, environment.retention + 1, &also)));
+    steps
 }
 
 /// A candidate without traffic.

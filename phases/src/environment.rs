@@ -33,6 +33,9 @@ pub struct PerfFacts {
     pub duration_seconds: u32,
     /// Thresholds (by name) that must be measured and met.
     pub require: Vec<String>,
+    /// Hash over the suite and the thresholds required: two loads compare only when it is equal.
+    #[serde(default)]
+    pub files: String,
 }
 
 /// Everything about an environment that a plan depends on.
@@ -50,6 +53,8 @@ pub struct Environment {
     pub embedded_database: bool,
     /// Migrations that must be part of the release.
     pub required_migrations: Vec<i64>,
+    /// Background jobs run at all.
+    pub jobs: bool,
     /// Suite run against the public address.
     pub smoke_suite: String,
     /// Suite run against the candidate before it gets traffic.

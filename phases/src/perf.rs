@@ -20,10 +20,10 @@ pub fn plan(environment: &Environment, release: &ReleaseId, observed: &Observed)
 
 /// Plans the phase so that it measures again, whatever is known.
 pub fn measure(environment: &Environment, release: &ReleaseId) -> PlannedPhase {
-    let PerfFacts { suite, rate, duration_seconds, require } = environment.perf.clone();
+    let PerfFacts { suite, rate, duration_seconds, require, files } = environment.perf.clone();
     let title = format!("{rate} requests/s of suite `{suite}` for {duration_seconds} s on {release}");
     let subject = Subject::Public { release: Some(release.clone()) };
-    let action = Action::RunLoad { suite, rate, duration_seconds, require, subject };
+    let action = Action::RunLoad { suite, rate, duration_seconds, require, files, subject };
     PlannedPhase {
         phase: Phase::Perf,
         intent: Intent::Run,

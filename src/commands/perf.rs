@@ -10,6 +10,7 @@ use phases::request::{Request, Verb};
 use super::suite::{address, variables};
 use super::{Context, run};
 use crate::cli::PerfArgs;
+use crate::effects::run_load::soundness;
 use crate::effects::run_suite::evidence;
 use crate::error::{Error, Exit, chain};
 use crate::report::table;
@@ -42,12 +43,11 @@ pub(super) async fn anywhere(
     let variables = variables(&suite, Some(1));
     let report = checks::run_load(&suite, &subject, &plan, &variables, &|_| {}).await;
     let report = report.map_err(|error| not_started(&error))?;
-    let judged = if arguments.require.is_empty() {
-        report.verdict()
-    } else {
+    let mut judged = vec![soundness(&report)];
+    if !arguments.require.is_empty() {
         let place = Place::find(config)?;
-        checks::evaluate(&read_thresholds(&place.config)?, &arguments.require, &report)
-    };
+        judged.extend(checks::evaluate(&read_thresholds(&place.config)?, &arguments.require, &report));
+    }
     if terminal.json {
         terminal.data(&serde_json::json!({ "schema": 1, "load": report, "checks": judged }).to_string());
     } else {

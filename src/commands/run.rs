@@ -19,7 +19,7 @@ use crate::report::json::{self, EventBody};
 use crate::report::live::Live;
 use crate::report::{plan as plan_report, summary};
 use crate::site::{Needs, Site, secrets_gate};
-use crate::{actor, run_id};
+use crate::{actor, requirements, run_id};
 
 /// Runs a request on an environment, or only prints its plan.
 ///
@@ -249,6 +249,10 @@ fn check_files(site: &Site, request: &Request) -> Result<(), Error> {
     let facts = &site.environment.facts;
     for suite in [&facts.smoke_suite, &facts.gate_suite, &facts.perf.suite] {
         site.suite(suite)?;
+    }
+    if request.verb == Verb::Pipeline && facts.jobs {
+        // Its CEO starts the jobs once traffic has moved: too late to find that there is none.
+        site.smoke_account().map_err(|message| Error::refused(message).hint(requirements::secrets::CEO))?;
     }
     let unknown = site.thresholds()?.unknown(&facts.perf.require);
     if unknown.is_empty() {

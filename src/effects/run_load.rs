@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use checks::{LoadPlan, LoadProgress, LoadReport};
+use checks::{CheckOutcome, LoadPlan, LoadProgress, LoadReport, Outcome, Owner, Severity};
 use phases::engine::effects::{EffectContext, EffectOutcome, Progress};
 use phases::engine::failure::{CheckEvidence, Failure, FailureClass};
 use phases::engine::step::Subject;
@@ -63,8 +63,36 @@ async fn measure(
     let report = checks::run_load(&suite, &subject, &plan, &variables, &tell)
         .await
         .map_err(|error| Failure::new(FailureClass::CheckErrored, chain(&error)))?;
-    let judged = checks::evaluate(&thresholds, load.require, &report);
+    let mut judged = vec![soundness(&report)];
+    judged.extend(checks::evaluate(&thresholds, load.require, &report));
     Ok((report, judged.iter().map(evidence).collect()))
+}
+
+/// What every load has to show, whatever thresholds are required: one right answer at least, and figures that are
+/// the subject's.
+pub fn soundness(report: &LoadReport) -> CheckOutcome {
+    let answered = format!("{} of {} answered rightly", report.succeeded, report.sent);
+    let (outcome, actual) = if report.succeeded == 0 {
+        let causes: Vec<String> =
+            report.total.errors.iter().map(|(cause, count)| format!("{count} {cause}")).collect();
+        (Outcome::Failed, format!("{answered} ({})", causes.join(", ")))
+    } else if report.is_valid() {
+        (Outcome::Passed, answered)
+    } else {
+        (Outcome::Errored, format!("the load is INVALID: {}", report.invalid.join("; ")))
+    };
+    CheckOutcome {
+        check: "perf/load".to_owned(),
+        outcome,
+        expected: Some("right answers to a load that left as asked".to_owned()),
+        actual: Some(actual),
+        owner: Owner::Dev,
+        severity: Severity::Critical,
+        started_at: report.started_at,
+        duration: Duration::from_secs_f64(report.duration_seconds),
+        attempts: 1,
+        detail: None,
+    }
 }
 
 fn words(progress: &LoadProgress) -> String {

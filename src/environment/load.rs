@@ -151,6 +151,7 @@ impl Tables {
             build: source,
             embedded_database: self.database.embedded,
             required_migrations: self.database.required_migrations.clone(),
+            jobs: runs_jobs(&self.backend, &secrets),
             smoke_suite: self.smoke.suite.clone(),
             gate_suite: self.smoke.gate.clone(),
             perf: PerfFacts {
@@ -158,6 +159,7 @@ impl Tables {
                 rate: self.perf.rate,
                 duration_seconds: self.perf.duration_seconds,
                 require: self.perf.require.clone(),
+                files: String::new(),
             },
             retention: self.top.retention,
             drain_seconds: self.top.drain_seconds,
@@ -186,6 +188,14 @@ impl Tables {
         plain.extend(self.backend.env.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         fingerprint(&plain, &given(secrets, &self.database))
     }
+}
+
+/// Whether releases run background jobs; what the operator gives as a secret wins, as it does in a release.
+fn runs_jobs(backend: &Backend, secrets: &Secrets) -> bool {
+    const SWITCH: &str = "ENABLE_SCHEDULED_TASKS";
+    let given = secrets.get(SWITCH).map(ExposeSecret::expose_secret);
+    let value = given.or(backend.env.get(SWITCH).map(String::as_str)).unwrap_or("true");
+    !["false", "0", "no", "off"].contains(&value.to_ascii_lowercase().as_str())
 }
 
 /// All mistakes as one refusal.

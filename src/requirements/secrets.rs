@@ -8,6 +8,9 @@ use crate::environment::keys;
 use crate::site::Site;
 use crate::source::Source;
 
+/// What to do when nobody can start the jobs.
+pub const CEO: &str = "add `[session.ceo]` to the smoke suite and its password to the secrets, or set `ENABLE_SCHEDULED_TASKS=false`";
+
 /// Every mistake is a line; then what is missing; then what is there.
 pub fn ask(site: &Site, source: &Source) -> Vec<CheckEvidence> {
     let line = Line::new("environment", "ops");
@@ -28,8 +31,15 @@ pub fn ask(site: &Site, source: &Source) -> Vec<CheckEvidence> {
     }
     if lines.is_empty() {
         lines.push(line.passed(summary(site, source)));
+        lines.extend(jobs(site));
     }
     lines
+}
+
+/// Somebody has to start the jobs.
+fn jobs(site: &Site) -> Option<CheckEvidence> {
+    let unknown = site.smoke_account().err().filter(|_| site.environment.facts.jobs)?;
+    Some(Line::new("jobs", "ops").failed("an account that may start the background jobs", unknown, CEO))
 }
 
 /// Keys that this environment cannot do without.

@@ -168,10 +168,10 @@ pub fn perf_verdict(records: &[Record]) -> Option<PerfVerdict> {
     let begun = records.iter().find(|record| record.run == done.run && record.kind == Kind::Plan)?;
     let plan: Plan = serde_json::from_value(begun.desired.clone()).ok()?;
     let step = plan.step("perf.load")?;
-    let Action::RunLoad { suite, rate, duration_seconds, require, .. } = step.action.clone() else {
+    let Action::RunLoad { suite, rate, duration_seconds, require, files, .. } = step.action.clone() else {
         return None;
     };
-    let asked = perf::asked(&PerfFacts { suite, rate, duration_seconds, require });
+    let asked = perf::asked(&PerfFacts { suite, rate, duration_seconds, require, files });
     Some(PerfVerdict { run: done.run.clone(), release: plan.target?.id, asked })
 }
 

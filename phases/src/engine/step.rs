@@ -126,6 +126,9 @@ pub enum Action {
         duration_seconds: u32,
         /// Thresholds required.
         require: Vec<String>,
+        /// Hash over the suite and the thresholds required.
+        #[serde(default)]
+        files: String,
         /// At what.
         subject: Subject,
     },

@@ -239,6 +239,7 @@ fn environment() -> Environment {
         build: BuildSource::Profile(owned("release")),
         embedded_database: true,
         required_migrations: vec![1],
+        jobs: true,
         smoke_suite: owned("smoke"),
         gate_suite: owned("smoke"),
         perf: PerfFacts {
@@ -246,6 +247,7 @@ fn environment() -> Environment {
             rate: 100,
             duration_seconds: 5,
             require: vec![owned("api_p95_ms"), owned("database_p95_ms")],
+            files: owned("sha256:files"),
         },
         retention: 3,
         drain_seconds: 10,

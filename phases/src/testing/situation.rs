@@ -44,6 +44,9 @@ async fn deploys() -> Vec<Situation> {
     jobs_off.world.site().jobs = false;
     let mut other_load = Scene::grown(1).await;
     other_load.environment.perf.rate = 200;
+    let mut no_jobs = Scene::grown(1).await;
+    no_jobs.environment.jobs = false;
+    no_jobs.world.site().jobs = false;
     let gone_back = Scene::grown(3).await;
     gone_back.perform(&Request::rollback(None), None).await;
     let mut external = Scene::grown(1).await;
@@ -64,6 +67,7 @@ async fn deploys() -> Vec<Situation> {
         ),
         deploy("nothing changed", Scene::grown(1).await, Scene::release(1)),
         deploy("nothing changed, jobs off", jobs_off, Scene::release(1)),
+        deploy("second release, without jobs", no_jobs, Scene::release(2)),
         deploy("nothing changed, other load", other_load, Scene::release(1)),
         deploy("fifth release", Scene::grown(4).await, Scene::release(5)),
         deploy("again while it drains", gone_back, Scene::release(3)),

@@ -4,6 +4,7 @@
 mod contract;
 mod contract_stage;
 mod endings;
+mod facts;
 mod generic;
 mod plans;
 mod replay;
