@@ -3,14 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use phases::engine::history;
-use phases::engine::ledger::Ledger;
-use phases::engine::platform::{Platform, PlatformState};
-use phases::observed::KnownRelease;
+use phases::engine::platform::PlatformState;
+use phases::observed::{KnownRelease, Observed};
 use phases::release::{ReleaseId, ReleaseState};
 
-use crate::commands::run::ledger_error;
 use crate::error::Error;
+use crate::observe::remembered;
 use crate::release_directory::{self, ReleaseFile};
 use crate::site::Site;
 
@@ -28,13 +26,13 @@ pub struct Candidate {
 /// # Errors
 /// The platform or the journal cannot be read.
 pub async fn read(site: &Site) -> Result<Vec<Candidate>, Error> {
-    let name = &site.environment.facts.name;
-    let state = site.platform.state().await.map_err(|error| {
-        Error::refused(error.to_string()).hint(format!("run `crmctl logs {name}` and look at the supervisor"))
-    })?;
-    let records = site.ledger.records().await.map_err(|error| ledger_error(&error))?;
+    Ok(of(site, &remembered(site).await?.1))
+}
+
+/// All of them, as journal and platform know them.
+pub fn of(site: &Site, observed: &Observed) -> Vec<Candidate> {
     let read = |id: ReleaseId| Candidate { file: release_directory::read(&site.state.releases(), &id), id };
-    Ok(ids(&state, &history::known_releases(&records)).into_iter().map(read).collect())
+    ids(&observed.platform, &observed.releases).into_iter().map(read).collect()
 }
 
 /// What serves or runs, be its directory gone, and good releases that are still present.

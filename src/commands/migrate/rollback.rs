@@ -3,8 +3,7 @@
 
 use ::migrate::{Event, Patience, Reverted, RollbackOptions};
 use phases::engine::event::Ending;
-use phases::engine::history;
-use phases::engine::journal::{Draft, Kind, Record};
+use phases::engine::journal::{Draft, Kind};
 use phases::engine::ledger::{Claim, Lease, Ledger};
 use phases::observed::Blockage;
 use phases::plan::{Plan, Recovery};
@@ -17,7 +16,7 @@ use super::subject::Subject;
 use crate::cli::MigrateRollbackArgs;
 use crate::error::{Error, Exit};
 use crate::site::{Needs, Site};
-use crate::{actor, effects, rollback_set, run_id};
+use crate::{actor, effects, observe, rollback_set, run_id};
 
 /// The verb in the lease, the journal and `history`.
 const VERB: &str = "migrate rollback";
@@ -54,10 +53,10 @@ async fn under_lease(
     lease: &Lease,
     arguments: &MigrateRollbackArgs,
 ) -> Result<Reverted, Error> {
-    let records = site.ledger.records().await.map_err(|error| run::ledger_error(&error))?;
-    nothing_in_the_way(&records, &arguments.environment)?;
+    let (_, observed) = observe::remembered(site).await?;
+    nothing_in_the_way(observed.blockage.clone(), &arguments.environment)?;
     let (set, database) = (subject.set()?, subject.database(&lease.run)?);
-    let releases = rollback_set::read(site).await?;
+    let releases = rollback_set::of(site, &observed);
     let needing = releases.iter().filter(|release| release.may_need(arguments.number));
     let options = RollbackOptions {
         author: effects::migrate::author(&lease.run),
@@ -85,11 +84,7 @@ async fn under_lease(
 }
 
 /// Nothing is reverted under a run that may have left something half done.
-fn nothing_in_the_way(records: &[Record], environment: &str) -> Result<(), Error> {
-    let blockage = history::blockage(records).map_err(|error| {
-        Error::refused(format!("the journal contradicts itself: {error}"))
-            .hint(format!("run `crmctl history {environment}`"))
-    })?;
+fn nothing_in_the_way(blockage: Option<Blockage>, environment: &str) -> Result<(), Error> {
     let environment = environment.to_owned();
     let error = match blockage {
         None => return Ok(()),
