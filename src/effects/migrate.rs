@@ -174,3 +174,20 @@ pub fn words(event: &Event) -> String {
         Event::Reverted { version, elapsed_ms } => format!("{version:03} reverted in {elapsed_ms} ms"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_says_its_cause_and_keeps_its_hint() {
+        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        let error = ::migrate::Error::Connect { database: "crm".to_owned(), source: refused.into() };
+        let told = failure(&error);
+        assert_eq!(told.class, FailureClass::Refused);
+        assert!(told.message.contains("cannot connect to database `crm`"), "{}", told.message);
+        assert!(told.message.contains("connection refused"), "{}", told.message);
+        let lost = failure(&::migrate::Error::FenceLost { token: 1, newest: 2 });
+        assert!(lost.class == FailureClass::LeaseLost && lost.hint.is_some());
+    }
+}

@@ -27,7 +27,7 @@ pub async fn ask(site: &Site) -> Vec<CheckEvidence> {
 async fn program(name: &'static str, owner: &'static str, hint: &str) -> CheckEvidence {
     let line = Line::new(name, owner);
     let mut command = tokio::process::Command::new(name);
-    command.arg("--version").stdin(Stdio::null()).kill_on_drop(true);
+    command.arg("--version").stdin(Stdio::null()).process_group(0).kill_on_drop(true);
     match tokio::time::timeout(PATIENCE, command.output()).await {
         Ok(Ok(output)) if output.status.success() => {
             let said = String::from_utf8_lossy(&output.stdout);
