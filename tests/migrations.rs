@@ -1,6 +1,9 @@
 //! The schema alone: revert exactly one migration, with consent, and bring it back.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
+use sqlx::{Connection, PgConnection};
 
 use crate::harness::machine::{Machine, Said};
 use crate::interruption::{signal, until_step};
@@ -210,4 +213,31 @@ fn a_directory_and_a_database_need_no_checkout_and_no_environment() {
     migrate(&[&["apply", "local"], &subject[..]].concat()).exits(2).says(&["cannot be used with"]);
     let both = machine.crmctl(&[&["migrate", "apply", "local"], &subject[..]].concat());
     both.exits(2).says(&["cannot be used with"]);
+}
+
+#[test]
+fn a_killed_revert_blocks_nobody_and_is_never_told_as_done() {
+    let machine = Machine::new();
+    machine.crmctl(&DEPLOY).exits(0);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let dsn = machine.migrator_dsn();
+    let session = runtime.block_on(async {
+        let mut session = PgConnection::connect(&dsn).await.unwrap();
+        sqlx::raw_sql("BEGIN; SELECT FROM notifications LIMIT 1").execute(&mut session).await.unwrap();
+        session
+    });
+    let mut revert = machine.start(&CONSENTS);
+    let begun = Instant::now();
+    while machine.status()["last_run"]["verb"] != "migrate rollback" {
+        assert!(begun.elapsed() < Duration::from_secs(60), "the revert is not written down");
+    }
+    signal(&revert, "-KILL");
+    revert.wait().unwrap();
+    runtime.block_on(session.close()).unwrap();
+    assert!(machine.status()["last_run"]["ending"].is_null());
+    assert_eq!(state_of(&machine, 16), "applied");
+    machine.crmctl(&["resume", "local"]).exits(10).says(&["no run of `local` is unfinished"]);
+    machine.crmctl(&CONSENTS).exits(0);
+    machine.crmctl(&DEPLOY).exits(0);
+    assert_eq!(state_of(&machine, 16), "applied");
 }

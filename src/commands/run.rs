@@ -132,7 +132,8 @@ impl<'c> Run<'c> {
     async fn go_on_under(&self, site: &Site, lease: &Lease, way: Way) -> Result<RunReport, Error> {
         let records = site.ledger.records().await.map_err(|error| ledger_error(&error))?;
         let unfinished = history::unfinished(&records).map_err(|error| Error::refused(error.to_string()))?;
-        let unfinished = unfinished.ok_or_else(|| {
+        // A word or a revert has no steps: going on with it would only say that it was done.
+        let unfinished = unfinished.filter(|run| !run.plan.phases.is_empty()).ok_or_else(|| {
             Error::refused(format!("no run of `{}` is unfinished", self.name))
                 .hint(format!("run `crmctl status {}`", self.name))
         })?;

@@ -75,8 +75,10 @@ async fn under_lease(
         (Ok(reverted), Err(error)) => {
             let message =
                 format!("{:03} is reverted; its end is not in the journal: {error}", reverted.version);
-            let hint =
-                format!("run `crmctl resume {}` once the journal can be written", arguments.environment);
+            let hint = format!(
+                "make the journal writable; `crmctl migrate status {}` tells what is so",
+                arguments.environment
+            );
             Err(Error::new(Exit::Interrupted, message).hint(hint))
         }
         (reverted, _) => reverted,
