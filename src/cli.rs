@@ -25,7 +25,7 @@ pub struct Global {
     /// Text for people, or one JSON document or event per line
     #[arg(long, value_enum, default_value = "text", global = true)]
     pub output: Output,
-    /// Write the run's report (`run.json`) into this folder as well
+    /// Write the run's report (run.json, junit.xml, report.md, report.html) into this folder as well
     #[arg(long, value_name = "DIR", global = true)]
     pub report: Option<PathBuf>,
     /// Configuration directory (default: `config` at the top of the checkout)
@@ -77,6 +77,8 @@ pub enum Verb {
     Status(EnvironmentName),
     /// Past runs, newest first
     History(HistoryArgs),
+    /// Report a past run: text, JSON, JUnit, Markdown, or a page for the browser
+    Report(ReportArgs),
     /// Finish a run that was killed or cut off
     Resume(EnvironmentName),
     /// Reject a release, or free it again
@@ -369,6 +371,37 @@ pub struct HistoryArgs {
     /// At most this many
     #[arg(long, default_value_t = 20)]
     pub limit: usize,
+}
+
+/// `crmctl report`.
+#[derive(Debug, Clone, Args)]
+pub struct ReportArgs {
+    /// Environment; or a run by its id, or `last`, where only one environment can be meant
+    #[arg(value_name = "ENVIRONMENT|RUN")]
+    pub subject: String,
+    /// Run id, as `crmctl history` shows it, or `last` (the default)
+    pub run: Option<String>,
+    /// Form (default: that of --output)
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub format: Option<ReportFormat>,
+    /// Show the page in a browser
+    #[arg(long, conflicts_with = "format")]
+    pub open: bool,
+}
+
+/// Forms of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people, in the terminal.
+    Text,
+    /// For machines: `run.json`.
+    Json,
+    /// For CI servers.
+    Junit,
+    /// For GitHub's step summary.
+    Markdown,
+    /// One page that needs nothing else.
+    Html,
 }
 
 /// `crmctl logs`.

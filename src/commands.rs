@@ -1,5 +1,6 @@
 //! One verb, one screen. What is typed becomes what is meant here.
 
+mod aftermath;
 mod deploy;
 mod doctor;
 mod down;
@@ -9,6 +10,7 @@ mod manual;
 mod migrate;
 mod perf;
 mod release;
+mod report;
 pub mod run;
 mod status;
 mod suite;
@@ -135,6 +137,7 @@ pub async fn dispatch(cli: Cli, terminal: Arc<Terminal>) -> Result<Exit, Error> 
         Verb::Resume(on) => run::resume(&context, &on.environment).await,
         Verb::Status(on) => status::command(&context, &on.environment).await,
         Verb::History(arguments) => history::command(&context, &arguments).await,
+        Verb::Report(arguments) => report::command(&context, &arguments).await,
         Verb::Release(arguments) => release::command(&context, &arguments).await,
         Verb::Resolve(arguments) => release::resolve(&context, &arguments).await,
         Verb::Logs(arguments) => logs::command(&context, &arguments).await,

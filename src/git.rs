@@ -26,6 +26,26 @@ pub struct Branch {
     pub behind: u64,
 }
 
+/// A commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// Its whole id.
+    pub id: String,
+    /// Its first line.
+    pub subject: String,
+    /// Name of its author.
+    pub author: String,
+}
+
+/// Commits between two others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Between {
+    /// How many there are.
+    pub count: u64,
+    /// The newest ones, newest first.
+    pub listed: Vec<Commit>,
+}
+
 impl Checkout {
     /// The checkout around `directory`.
     ///
@@ -96,6 +116,31 @@ impl Checkout {
         let range = from.map_or("HEAD".to_owned(), |from| format!("{from}..HEAD"));
         let listed = git(&self.root, &["log", "--oneline", "-20", &range]).unwrap_or_default();
         listed.lines().map(str::to_owned).collect()
+    }
+
+    /// Commits in `from..to`, of which `most` are listed.
+    ///
+    /// # Errors
+    /// This clone lacks one of the two.
+    pub fn between(&self, from: &str, to: &str, most: usize) -> Result<Between, String> {
+        for commit in [from, to] {
+            git(&self.root, &["cat-file", "-e", &format!("{commit}^{{commit}}")])
+                .map_err(|_| format!("this clone lacks commit {}", commit.get(..12).unwrap_or(commit)))?;
+        }
+        let range = format!("{from}..{to}");
+        let count = git(&self.root, &["rev-list", "--count", &range])?.trim().parse().unwrap_or(0);
+        let most = format!("--max-count={most}");
+        let listed = git(&self.root, &["log", &most, "--format=%H%x1f%s%x1f%an", &range])?;
+        let commit = |line: &str| {
+            let mut parts = line.split('\x1f').map(str::to_owned);
+            Some(Commit { id: parts.next()?, subject: parts.next()?, author: parts.next()? })
+        };
+        Ok(Between { count, listed: listed.lines().filter_map(commit).collect() })
+    }
+
+    /// `older` lies on the way to `newer`.
+    pub fn is_ancestor(&self, older: &str, newer: &str) -> bool {
+        git(&self.root, &["merge-base", "--is-ancestor", older, newer]).is_ok()
     }
 
     /// The current branch against its upstream, as far as this clone knows (nothing is fetched).

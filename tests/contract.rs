@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crmctl::release_directory::ReleaseFile;
 use crmctl::report::document::{Diagnosis, History, MigrateStatus, Status};
 use crmctl::report::json::EventLine;
+use crmctl::report::result::RunResult;
 use serde_json::Value;
 
 use crate::harness::machine::Machine;
@@ -23,7 +24,7 @@ fn schema(name: &str) -> Value {
 
 /// Asserts that a document fits its published schema.
 #[track_caller]
-fn fits(name: &str, document: &Value) {
+pub(crate) fn fits(name: &str, document: &Value) {
     let validator = jsonschema::validator_for(&schema(name)).unwrap();
     let wrong: Vec<String> =
         validator.iter_errors(document).map(|error| format!("{}: {error}", error.instance_path())).collect();
@@ -48,6 +49,7 @@ fn schemas_are_published_as_the_code_has_them() {
     is_published("doctor", schemars::schema_for!(Diagnosis));
     is_published("history", schemars::schema_for!(History));
     is_published("migrate-status", schemars::schema_for!(MigrateStatus));
+    is_published("run", schemars::schema_for!(RunResult));
     is_published("release", schemars::schema_for!(ReleaseFile));
 }
 

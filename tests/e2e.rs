@@ -16,5 +16,6 @@ mod migrations;
 mod operations;
 mod output;
 mod process;
+mod reports;
 mod seeding;
 mod zero_failures;

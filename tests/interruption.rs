@@ -24,7 +24,7 @@ pub(crate) fn until_step(child: &mut Child, step: &str) {
     panic!("{step} never began");
 }
 
-fn good(machine: &Machine) -> String {
+pub(crate) fn good(machine: &Machine) -> String {
     machine.crmctl(&["deploy", "local", "--skip", "perf", "--reason", "not this story"]).exits(0);
     machine.serving()
 }

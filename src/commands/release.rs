@@ -32,7 +32,7 @@ pub(super) async fn command(context: &Context, arguments: &ReleaseArgs) -> Resul
     let run = Run::new(context, environment, "release");
     let word =
         run.word(&site, async |engine, lease| engine.decide(lease, environment, &target, verdict).await);
-    run.told(word.await.map(|report| (site, report)))
+    run.told(word.await.map(|report| (site, report))).await
 }
 
 /// A release that the journal or the state directory knows.
@@ -64,5 +64,5 @@ pub(super) async fn resolve(context: &Context, arguments: &ResolveArgs) -> Resul
     }
     let run = Run::new(context, name, "resolve");
     let word = run.word(&site, async |engine, lease| engine.resolve(lease, name, &arguments.reason).await);
-    run.told(word.await.map(|report| (site, report)))
+    run.told(word.await.map(|report| (site, report))).await
 }

@@ -9,6 +9,7 @@ use phases::plan::{Phase, Plan};
 use phases::request::{PlanError, Request, Verb};
 
 use super::Context;
+use super::aftermath::{self, Keeper};
 use crate::clock::SystemClock;
 use crate::effects::SiteEffects;
 pub use crate::error::ledger_error;
@@ -38,7 +39,7 @@ pub async fn command(
         return Ok(Exit::Done);
     }
     let run = Run::new(context, name, request.verb.as_str());
-    run.told(run.start(&request).await)
+    run.told(run.start(&request).await).await
 }
 
 /// `crmctl resume`: any operator finishes an unfinished run.
@@ -47,7 +48,7 @@ pub async fn command(
 /// What refuses it.
 pub async fn resume(context: &Context, name: &str) -> Result<Exit, Error> {
     let run = Run::new(context, name, "resume");
-    run.told(run.go_on(Way::Resume).await)
+    run.told(run.go_on(Way::Resume).await).await
 }
 
 /// `crmctl rollback`: unwinds an unfinished run, else goes back to an earlier good release.
@@ -68,8 +69,8 @@ pub async fn rollback(
     let records = site.ledger.records().await.map_err(|error| ledger_error(&error))?;
     let unfinished = history::unfinished(&records).map_err(|error| Error::refused(error.to_string()))?;
     match unfinished.filter(phases::engine::resume::Progress::touched) {
-        Some(_) if request.to.is_none() => run.told(run.go_on(Way::Unwind).await),
-        _ => run.told(run.start(&request).await),
+        Some(_) if request.to.is_none() => run.told(run.go_on(Way::Unwind).await).await,
+        _ => run.told(run.start(&request).await).await,
     }
 }
 
@@ -99,7 +100,9 @@ impl<'c> Run<'c> {
         let site = self.context.site(self.name, needs(request))?;
         let lease = self.lease(&site).await?;
         let report = match plan(&site, request).await {
-            Ok(plan) => Ok(self.with_engine(&site, async |engine| engine.run(&lease, &plan).await).await?),
+            Ok(plan) => {
+                Ok(self.with_engine(&site, &self.id, async |engine| engine.run(&lease, &plan).await).await?)
+            }
             Err(error) => Err(error),
         };
         self.give_back(&site, &lease).await;
@@ -113,7 +116,7 @@ impl<'c> Run<'c> {
         say: impl AsyncFnOnce(Engine<'_>, &Lease) -> RunReport,
     ) -> Result<RunReport, Error> {
         let lease = self.lease(site).await?;
-        let report = self.with_engine(site, async |engine| say(engine, &lease).await).await;
+        let report = self.with_engine(site, &self.id, async |engine| say(engine, &lease).await).await;
         self.give_back(site, &lease).await;
         report
     }
@@ -137,7 +140,8 @@ impl<'c> Run<'c> {
             Error::refused(format!("no run of `{}` is unfinished", self.name))
                 .hint(format!("run `crmctl status {}`", self.name))
         })?;
-        self.with_engine(site, async |engine| match way {
+        let run = unfinished.run.clone();
+        self.with_engine(site, &run, async |engine| match way {
             Way::Resume => engine.resume(lease, unfinished).await,
             Way::Unwind => engine.unwind(lease, unfinished).await,
         })
@@ -147,17 +151,22 @@ impl<'c> Run<'c> {
     async fn with_engine(
         &self,
         site: &Site,
+        run: &str,
         drive: impl AsyncFnOnce(Engine<'_>) -> RunReport,
     ) -> Result<RunReport, Error> {
         let cancel = Interrupt::listen(self.context.terminal.clone(), self.name)
             .map_err(|error| Error::new(Exit::Bug, format!("signals cannot be caught: {error}")))?;
         let (effects, clock, actor) = (SiteEffects::new(site), SystemClock::start(), actor::current());
+        let keeper = Keeper::new(site, run);
         let engine = Engine {
             effects: &effects,
             ledger: &site.ledger,
             clock: &clock,
             cancel: &cancel,
-            events: &|event| self.live.tell(&event),
+            events: &|event| {
+                self.live.tell(&event);
+                keeper.tell(&event);
+            },
             actor: &actor,
         };
         Ok(drive(engine).await)
@@ -183,16 +192,17 @@ impl<'c> Run<'c> {
     }
 
     /// Tells how it ended, in every form; the exit code is the report's.
-    pub(super) fn told(&self, outcome: Result<(Site, RunReport), Error>) -> Result<Exit, Error> {
+    pub(super) async fn told(&self, outcome: Result<(Site, RunReport), Error>) -> Result<Exit, Error> {
         let terminal = &self.context.terminal;
         match outcome {
             Ok((site, report)) => {
-                let mut finished = json::run_finished(&report);
-                finished.report = self.write_report(&finished);
+                let result = aftermath::keep(self.context, &site, &report).await;
                 if terminal.json {
+                    let mut finished = json::run_finished(&report);
+                    finished.report.clone_from(&result.report);
                     self.live.tell_machine(EventBody::RunFinished(Box::new(finished)));
                 }
-                for line in summary::lines(&site, &report, terminal.paint) {
+                for line in summary::lines(&site, &result, terminal.paint) {
                     if terminal.json { terminal.talk(&line) } else { terminal.data(&line) }
                 }
                 Ok(exit(report.exit_code))
@@ -202,25 +212,8 @@ impl<'c> Run<'c> {
                     let body = json::refused(&self.verb, Ending::Refused, &error);
                     self.live.tell_machine(EventBody::RunFinished(Box::new(body)));
                 }
+                aftermath::refused(self.context, self.name, &self.id, &self.verb, &error);
                 Err(error)
-            }
-        }
-    }
-}
-
-impl Run<'_> {
-    /// Writes `run.json` into the folder of `--report`. A report that cannot be written fails no run.
-    fn write_report(&self, finished: &json::RunFinished) -> Option<String> {
-        let folder = self.context.global.report.as_ref()?;
-        let file = folder.join("run.json");
-        let text = serde_json::to_string_pretty(finished).expect("a report is plain data with text keys");
-        match std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&file, text)) {
-            Ok(()) => Some(folder.display().to_string()),
-            Err(error) => {
-                self.context
-                    .terminal
-                    .talk(&format!("the report cannot be written: `{}`: {error}", file.display()));
-                None
             }
         }
     }

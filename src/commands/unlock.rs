@@ -22,7 +22,7 @@ pub(super) async fn command(context: &Context, arguments: &UnlockArgs) -> Result
     let run = Run::new(context, name, "unlock");
     let reason = arguments.reason.as_deref().unwrap_or("its process is gone");
     let word = run.word(&site, async |engine, lease| engine.unlocked(lease, name, &holder, reason).await);
-    run.told(word.await.map(|report| (site, report)))
+    run.told(word.await.map(|report| (site, report))).await
 }
 
 /// The lease as typed, when it may be taken away.

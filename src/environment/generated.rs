@@ -65,6 +65,11 @@ impl GeneratedError {
 }
 
 impl GeneratedSecrets {
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &SecretString> {
+        [&self.superuser_password, &self.migrator_password, &self.app_password, &self.jwt_secret].into_iter()
+    }
+
     /// Reads the file; none when there is none.
     ///
     /// # Errors

@@ -131,6 +131,14 @@ pub struct Owners {
 #[serde(transparent)]
 pub struct Contacts(pub BTreeMap<String, String>);
 
+impl Owners {
+    /// Those that are named, by what they look after.
+    pub fn named(&self) -> BTreeMap<String, String> {
+        let all = [("dev", &self.dev), ("qa", &self.qa), ("ops", &self.ops)];
+        all.into_iter().filter_map(|(owner, name)| Some((owner.to_owned(), name.clone()?))).collect()
+    }
+}
+
 fn three() -> usize {
     3
 }

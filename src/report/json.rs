@@ -9,12 +9,12 @@ use phases::engine::failure::{Failure, FailureClass};
 use phases::engine::report::{RunReport, StepReport};
 use phases::release::ReleaseId;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
 /// A release as documents show it.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReleaseView {
     /// Release id.
     pub id: String,
@@ -147,7 +147,7 @@ pub enum EventBody {
 }
 
 /// Why something did not happen.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FailureView {
     /// `refused check_failed check_errored failed release_failed lease_lost`.
     pub class: String,

@@ -1,57 +1,77 @@
-//! The last lines of a run: how it ended, why, what to do next, whom to call.
+//! How a run ended in one sentence, and the last lines of a run: why, what to do next, whom to call.
 
 use phases::engine::event::Ending;
-use phases::engine::report::RunReport;
 use phases::plan::Phase;
 
+use super::result::{Mood, RunResult};
 use crate::site::Site;
 use crate::terminal::{Paint, seconds};
 
 /// The lines.
-pub fn lines(site: &Site, report: &RunReport, paint: Paint) -> Vec<String> {
-    let mut lines = vec![ending(site, report, paint)];
-    if let Some(failure) = &report.failure {
-        lines.push(format!("cause: {}", failure.message));
-        lines.extend(failure.detail.iter().map(|line| paint.dim(&format!("  | {line}"))));
-        lines.extend(failure.hint.iter().map(|hint| format!("hint: {hint}")));
-    }
-    if report.ending == Ending::Deployed {
+pub fn lines(site: &Site, result: &RunResult, paint: Paint) -> Vec<String> {
+    let mut lines = vec![painted(result, paint)];
+    lines.extend(cause(result, paint));
+    if result.ending == Some(Ending::Deployed) {
         lines.extend(welcome(site));
     }
-    lines.extend(report.next.iter().map(|next| format!("next: {next}")));
-    if matches!(report.ending, Ending::Stuck | Ending::RolledBack) && report.failure.is_some() {
-        lines.extend(site.environment.contacts.iter().map(|(role, who)| format!("contact: {role} {who}")));
-    }
+    lines.extend(ways_on(result));
     lines
 }
 
-fn ending(site: &Site, report: &RunReport, paint: Paint) -> String {
-    let name = &site.environment.facts.name;
-    let took = seconds(report.phases.iter().map(|phase| phase.seconds).sum());
-    let release = report.release.as_ref().map_or(String::new(), |target| format!(" {}", target.id));
-    let at = reached(report).map_or(String::new(), |step| format!(" at {step}"));
-    match report.ending {
-        Ending::Deployed => paint.green(&format!("deployed{release} to {name} in {took}")),
-        Ending::Done => paint.green(&format!("{} of {name} done in {took}", report.verb)),
-        Ending::RolledBack if report.exit_code == 0 => {
-            paint.green(&format!("rolled back {name} to{release} in {took}"))
-        }
-        Ending::RolledBack => paint.red(&format!("rolled back {name}{at} after {took}")),
-        Ending::Failed => {
-            paint.red(&format!("{} of {name} failed{at} after {took}; nothing was switched", report.verb))
-        }
-        Ending::Refused => paint.red(&format!("{} of {name} refused{at}; nothing was changed", report.verb)),
-        Ending::Stuck => paint.red(&format!("{name} is stuck{at}: a person is needed")),
-        Ending::Interrupted => {
-            paint.yellow(&format!("{} of {name} interrupted{at} after {took}", report.verb))
-        }
+/// The sentence in the colour of its ending.
+pub fn painted(result: &RunResult, paint: Paint) -> String {
+    let sentence = headline(result);
+    match result.mood() {
+        Mood::Good => paint.green(&sentence),
+        Mood::Open => paint.yellow(&sentence),
+        Mood::Bad => paint.red(&sentence),
     }
 }
 
-/// The step that ended the run.
-fn reached(report: &RunReport) -> Option<&str> {
-    let steps = report.phases.iter().flat_map(|phase| &phase.steps);
-    steps.filter(|step| step.failure.is_some()).map(|step| step.step.as_str()).next()
+/// How it ended.
+pub fn headline(result: &RunResult) -> String {
+    let (name, verb) = (&result.environment, &result.verb);
+    let took = seconds(result.worked());
+    let release = result.release.as_ref().map_or(String::new(), |release| format!(" {}", release.id));
+    let at = result.reached().map_or(String::new(), |step| format!(" at {}", step.step));
+    match result.ending {
+        None if result.held_by.is_some() => format!("{verb} of {name} is under way"),
+        None => format!("{verb} of {name} is unfinished{at}: its process is gone"),
+        Some(Ending::Deployed) => format!("deployed{release} to {name} in {took}"),
+        Some(Ending::Done) => format!("{verb} of {name} done in {took}"),
+        Some(Ending::RolledBack) if result.exit_code == Some(0) => {
+            format!("rolled back {name} to{} in {took}", target(result))
+        }
+        Some(Ending::RolledBack) => format!("rolled back {name}{at} after {took}"),
+        Some(Ending::Failed) => format!("{verb} of {name} failed{at} after {took}; nothing was switched"),
+        Some(Ending::Refused) => format!("{verb} of {name} refused{at}; nothing was changed"),
+        Some(Ending::Stuck) => format!("{name} is stuck{at}: a person is needed"),
+        Some(Ending::Interrupted) => format!("{verb} of {name} interrupted{at} after {took}"),
+    }
+}
+
+/// Where going back led: the target of a rollback, or what served before a run that was taken back.
+fn target(result: &RunResult) -> String {
+    let own = result.phases.iter().any(|phase| phase.phase == Phase::Rollback);
+    let release = if own { result.release.as_ref() } else { result.previous.as_ref() };
+    release.map_or(" what served before".to_owned(), |release| format!(" {}", release.id))
+}
+
+/// Why it did not end well.
+pub fn cause(result: &RunResult, paint: Paint) -> Vec<String> {
+    let Some(failure) = &result.failure else { return Vec::new() };
+    let mut lines = vec![format!("cause: {}", failure.message)];
+    lines.extend(failure.detail.iter().map(|line| paint.dim(&format!("  | {line}"))));
+    lines.extend(failure.hint.iter().map(|hint| format!("hint: {hint}")));
+    lines
+}
+
+/// The next command, the other way, and whom to call.
+pub fn ways_on(result: &RunResult) -> Vec<String> {
+    let mut lines: Vec<String> = result.next.iter().map(|next| format!("next: {next}")).collect();
+    lines.extend(result.alternative.iter().map(|other| format!("or: {other}")));
+    lines.extend(result.contacts.iter().map(|(role, who)| format!("contact: {role} {who}")));
+    lines
 }
 
 /// Address, accounts and commands for somebody who has just got a CRM.

@@ -231,6 +231,14 @@ impl Drop for Machine {
     }
 }
 
+/// Writes the secrets file of `local`, for its owner only.
+pub(crate) fn secrets(machine: &Machine, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    let file = machine.checkout().join(".env.local");
+    std::fs::write(&file, text).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
 /// Processes whose command line or environment names `directory`.
 fn processes_with(directory: &Path) -> Vec<u32> {
     let wanted = directory.as_os_str().as_encoded_bytes();
