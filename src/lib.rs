@@ -12,6 +12,7 @@ pub mod error;
 pub mod git;
 pub mod interrupt;
 pub mod ledger;
+pub mod notify;
 pub mod observe;
 pub mod platform;
 pub mod release_directory;

@@ -13,6 +13,7 @@ mod interruption;
 mod jobs;
 mod measuring;
 mod migrations;
+mod notifications;
 mod operations;
 mod output;
 mod process;

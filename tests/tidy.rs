@@ -155,6 +155,7 @@ fn the_example_file_has_every_key_and_no_other() {
         ("database", keys(schemars::schema_for!(tables::Database))),
         ("smoke", keys(schemars::schema_for!(tables::Smoke))),
         ("perf", keys(schemars::schema_for!(tables::Perf))),
+        ("notify", keys(schemars::schema_for!(tables::Notify))),
         ("owners", keys(schemars::schema_for!(tables::Owners))),
     ];
     for (table, keys) in &all {

@@ -9,23 +9,31 @@ use phases::engine::report::RunReport;
 
 use super::Context;
 use crate::error::Error;
+use crate::notify::Notifier;
 use crate::report::archive::Archive;
 use crate::report::assemble::{self, Sources};
 use crate::report::folder::{self, REPORTERS};
 use crate::report::result::RunResult;
 use crate::site::Site;
 
-/// Keeps, while a run goes on, what the journal does not hold.
-pub(super) struct Keeper {
+/// Keeps, while a run goes on, what the journal does not hold, and tells the chat that it began.
+pub(super) struct Keeper<'k> {
     archive: Archive,
     run: String,
     step: Mutex<String>,
+    notifier: &'k Mutex<Option<Notifier>>,
 }
 
-impl Keeper {
-    /// For one run.
-    pub(super) fn new(site: &Site, run: &str) -> Self {
-        Self { archive: Archive::of(&site.state), run: run.to_owned(), step: Mutex::default() }
+impl<'k> Keeper<'k> {
+    /// For one run; `notifier` is where its end will find the one who tells the chat.
+    pub(super) fn new(
+        site: &Site,
+        run: &str,
+        context: &Context,
+        notifier: &'k Mutex<Option<Notifier>>,
+    ) -> Self {
+        *notifier.lock().unwrap_or_else(PoisonError::into_inner) = Notifier::start(site, &context.terminal);
+        Self { archive: Archive::of(&site.state), run: run.to_owned(), step: Mutex::default(), notifier }
     }
 
     /// Takes one event.
@@ -36,6 +44,12 @@ impl Keeper {
             Event::LoadFinished { report } => {
                 if let Err(error) = self.archive.keep_load(&self.run, &current, report) {
                     tracing::warn!(%error, "a load could not be kept for reports");
+                }
+            }
+            Event::PlanReady { plan } => {
+                let mut notifier = self.notifier.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(notifier) = notifier.as_mut() {
+                    notifier.began(&self.run, plan);
                 }
             }
             _ => {}

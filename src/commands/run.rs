@@ -1,5 +1,7 @@
 //! What all verbs that make a run share: open, lease, observe, plan, run, tell, end.
 
+use std::sync::{Mutex, PoisonError};
+
 use phases::engine::event::Ending;
 use phases::engine::history;
 use phases::engine::ledger::{Claim, Lease, Ledger};
@@ -15,6 +17,7 @@ use crate::effects::SiteEffects;
 pub use crate::error::ledger_error;
 use crate::error::{Error, Exit};
 use crate::interrupt::Interrupt;
+use crate::notify::Notifier;
 use crate::observe::observe;
 use crate::report::json::{self, EventBody};
 use crate::report::live::Live;
@@ -87,13 +90,14 @@ pub(super) struct Run<'c> {
     name: &'c str,
     id: String,
     verb: String,
+    notifier: Mutex<Option<Notifier>>,
 }
 
 impl<'c> Run<'c> {
     pub(super) fn new(context: &'c Context, name: &'c str, verb: &str) -> Self {
         let id = run_id::fresh();
         let live = Live::new(&context.terminal, &id, name);
-        Self { context, live, name, id, verb: verb.to_owned() }
+        Self { context, live, name, id, verb: verb.to_owned(), notifier: Mutex::default() }
     }
 
     async fn start(&self, request: &Request) -> Result<(Site, RunReport), Error> {
@@ -157,7 +161,7 @@ impl<'c> Run<'c> {
         let cancel = Interrupt::listen(self.context.terminal.clone(), self.name)
             .map_err(|error| Error::new(Exit::Bug, format!("signals cannot be caught: {error}")))?;
         let (effects, clock, actor) = (SiteEffects::new(site), SystemClock::start(), actor::current());
-        let keeper = Keeper::new(site, run);
+        let keeper = Keeper::new(site, run, self.context, &self.notifier);
         let engine = Engine {
             effects: &effects,
             ledger: &site.ledger,
@@ -204,6 +208,10 @@ impl<'c> Run<'c> {
                 }
                 for line in summary::lines(&site, &result, terminal.paint) {
                     if terminal.json { terminal.talk(&line) } else { terminal.data(&line) }
+                }
+                let notifier = self.notifier.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some(notifier) = notifier {
+                    notifier.ended(&result).await;
                 }
                 Ok(exit(report.exit_code))
             }

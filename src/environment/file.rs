@@ -4,7 +4,9 @@
 use std::path::Path;
 
 use super::document::{Document, Mistake};
-use super::tables::{self, Backend, Build, Contacts, Database, Owners, Perf, PlatformName, Smoke, Top};
+use super::tables::{
+    self, Backend, Build, Contacts, Database, Notify, Owners, Perf, PlatformName, Smoke, Top,
+};
 
 /// The tables of one file, parsed.
 pub(super) struct Tables {
@@ -14,6 +16,7 @@ pub(super) struct Tables {
     pub(super) database: Database,
     pub(super) smoke: Smoke,
     pub(super) perf: Perf,
+    pub(super) notify: Notify,
     pub(super) owners: Owners,
     pub(super) contacts: Contacts,
 }
@@ -27,6 +30,7 @@ impl Tables {
         let database = document.table("database");
         let smoke = document.table("smoke");
         let perf = document.table("perf");
+        let notify = document.table("notify");
         let owners = document.table("owners");
         let contacts = document.table("contacts");
         let mut mistakes = document.finish(&tables::NAMES);
@@ -38,6 +42,7 @@ impl Tables {
                 database: database?,
                 smoke: smoke?,
                 perf: perf?,
+                notify: notify?,
                 owners: owners?,
                 contacts: contacts?,
             })

@@ -7,16 +7,21 @@ use secrecy::SecretString;
 
 use super::keys;
 use super::secrets::Secrets;
-use super::tables::Database;
+use super::tables::{Database, Notify};
 
 /// Name under which the backend looks for its database.
 const BACKEND_DSN: &str = "POSTGRES_DSN";
 
 /// Values by the name that the backend knows. The migrator's DSN is never among them: that role passes row-level
-/// security.
-pub fn given<'s>(secrets: &'s Secrets, database: &Database) -> BTreeMap<&'s str, &'s SecretString> {
+/// security, nor the chat's address, which is crmctl's own.
+pub fn given<'s>(
+    secrets: &'s Secrets,
+    database: &Database,
+    notify: &Notify,
+) -> BTreeMap<&'s str, &'s SecretString> {
     let named = named_keys(database);
-    let reaches = |name: &str| !named.contains(&name) && keys::find(name).is_none_or(|key| key.backend);
+    let own = |name: &str| named.contains(&name) || notify.is_webhook(name);
+    let reaches = |name: &str| !own(name) && keys::find(name).is_none_or(|key| key.backend);
     let mut all: BTreeMap<&str, &SecretString> = secrets.iter().filter(|(name, _)| reaches(name)).collect();
     if let Some(dsn) = database.dsn_key.as_deref().and_then(|key| secrets.get(key)) {
         all.insert(BACKEND_DSN, dsn);
@@ -45,7 +50,7 @@ mod tests {
             migrator_dsn_key: keys.map(|keys| keys.1.to_owned()),
             ..Database::default()
         };
-        let all = given(&secrets, &database);
+        let all = given(&secrets, &database, &Notify::default());
         all.into_iter().map(|(name, value)| (name.to_owned(), value.expose_secret().to_owned())).collect()
     }
 

@@ -42,7 +42,7 @@ const fn own(name: &'static str, purpose: &'static str, strength: Strength) -> K
 }
 
 /// All of them.
-pub const KEYS: [Key; 20] = [
+pub const KEYS: [Key; 21] = [
     secret("POSTGRES_DSN", "database of the backend, as role crm_app", Strength::Dsn),
     own("POSTGRES_MIGRATOR_DSN", "the same database, as role crm_migrator", Strength::Dsn),
     plain("REDIS_HOST", "cache server", Strength::Any),
@@ -62,6 +62,7 @@ pub const KEYS: [Key; 20] = [
     secret("SENTRY_DSN", "error tracking", Strength::Any),
     plain("CORS_ORIGINS", "other origins that may call the API", Strength::Any),
     own("SMOKE_PASSWORD", "password of the accounts that smoke tests use", Strength::AtLeast(8)),
+    own("SLACK_WEBHOOK_URL", "address of the chat that is told about runs", Strength::Any),
     plain("CRM_FAULT", "breaks a test build on purpose; ignored by releases", Strength::Any),
 ];
 

@@ -11,7 +11,7 @@ use super::file::Tables;
 use super::fingerprint::fingerprint;
 use super::given::{given, named_keys};
 use super::secrets::Secrets;
-use super::tables::{Backend, Database, Owners, PlatformName, Smoke, Top};
+use super::tables::{Backend, Database, Notify, Owners, PlatformName, Smoke, Top};
 use crate::error::{Error, did_you_mean};
 
 /// An environment with everything that running it needs.
@@ -29,6 +29,8 @@ pub struct LoadedEnvironment {
     pub database: Database,
     /// `[smoke]`.
     pub smoke: Smoke,
+    /// `[notify]`.
+    pub notify: Notify,
     /// `[owners]`.
     pub owners: Owners,
     /// `[contacts]`.
@@ -131,7 +133,9 @@ impl Tables {
         let optional = self.database.embedded;
         let secrets_file = secrets_file.filter(|file| !optional || file.exists());
         let named = named_keys(&self.database);
-        let (secrets, secret_mistakes) = match Secrets::load(secrets_file.as_deref(), &named, process) {
+        let webhook = self.notify.webhook_key.as_deref();
+        let loaded = Secrets::load(secrets_file.as_deref(), &named, webhook, process);
+        let (secrets, secret_mistakes) = match loaded {
             Ok(secrets) => (secrets, Vec::new()),
             Err(mistakes) => (Secrets::default(), mistakes.into_iter().map(|m| relative(m, root)).collect()),
         };
@@ -173,6 +177,7 @@ impl Tables {
             backend: self.backend,
             database: self.database,
             smoke: self.smoke,
+            notify: self.notify,
             owners: self.owners,
             contacts: self.contacts.0,
             secrets,
@@ -186,7 +191,7 @@ impl Tables {
         let drain = self.top.drain_seconds.to_string();
         let mut plain = vec![("url", self.backend.url.as_str()), ("drain_seconds", drain.as_str())];
         plain.extend(self.backend.env.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        fingerprint(&plain, &given(secrets, &self.database))
+        fingerprint(&plain, &given(secrets, &self.database, &self.notify))
     }
 }
 

@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::document::Mistake;
 use super::keys::{self, Strength};
 use crate::error::did_you_mean;
+use crate::notify::address::is_fit;
 
 /// Values by key.
 #[derive(Clone, Default)]
@@ -38,13 +39,14 @@ const PLACEHOLDERS: [&str; 12] = [
 
 impl Secrets {
     /// Reads the file (when there is one) and then the process environment, which wins. `named` are keys that the
-    /// environment file gives to DSNs.
+    /// environment file gives to DSNs, `webhook` is the key of the chat's address, under whatever name.
     ///
     /// # Errors
     /// Every mistake in the file: permissions, syntax, placeholders, weak values, near misses of known keys.
     pub fn load(
         file: Option<&Path>,
         named: &[&str],
+        webhook: Option<&str>,
         process: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, Vec<Mistake>> {
         let named = named.iter().map(|&name| name.to_owned()).collect();
@@ -60,13 +62,14 @@ impl Secrets {
             }
         }
         let known = keys::KEYS.iter().map(|key| key.name.to_owned()).chain(secrets.named.clone());
+        let known = known.chain(webhook.map(str::to_owned));
         for name in known {
             if let Some(value) = process(&name).filter(|value| !value.is_empty()) {
                 secrets.places.insert(name.clone(), (PathBuf::from("process environment"), 0));
                 secrets.values.insert(name, value.into());
             }
         }
-        mistakes.extend(secrets.judge());
+        mistakes.extend(secrets.judge(webhook));
         if mistakes.is_empty() { Ok(secrets) } else { Err(mistakes) }
     }
 
@@ -105,7 +108,7 @@ impl Secrets {
     }
 
     /// What is wrong with the values as they stand.
-    fn judge(&self) -> Vec<Mistake> {
+    fn judge(&self, webhook: Option<&str>) -> Vec<Mistake> {
         let mut mistakes = Vec::new();
         for (key, value) in &self.values {
             let (file, line) = self.places.get(key).cloned().unwrap_or_default();
@@ -114,6 +117,7 @@ impl Secrets {
                     let dsn = keys::find("POSTGRES_DSN").expect("it is in the table");
                     weakness_as(key, dsn, value.expose_secret())
                 }
+                _ if webhook == Some(key) => webhook_weakness(key, value.expose_secret()),
                 Some(known) => weakness(known, value.expose_secret()),
                 None => did_you_mean(key, keys::KEYS.iter().map(|key| key.name))
                     .filter(|meant| strsim::damerau_levenshtein(key, meant) <= 2)
@@ -147,6 +151,11 @@ pub(super) fn parse_line(line: &str) -> Result<(String, SecretString), String> {
         // The library's error shows the value.
         Some(Err(_)) | None => Err(format!("`{key}` cannot be read; quote its value: '…'")),
     }
+}
+
+/// A key that holds the chat's address.
+fn webhook_weakness(name: &str, value: &str) -> Option<String> {
+    (!is_fit(value)).then(|| format!("`{name}` is no https address (messages to the chat)"))
 }
 
 /// What makes a value unfit, without showing it.
@@ -213,7 +222,7 @@ mod tests {
     fn load(text: &str) -> Result<Secrets, Vec<String>> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(text.as_bytes()).unwrap();
-        Secrets::load(Some(file.path()), &[], |_| None).map_err(|mistakes| {
+        Secrets::load(Some(file.path()), &[], None, |_| None).map_err(|mistakes| {
             mistakes.iter().map(|mistake| format!("{}: {}", mistake.line, mistake.message)).collect()
         })
     }
@@ -237,14 +246,14 @@ mod tests {
     fn a_file_that_others_can_read_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o644)).unwrap();
-        let mistakes = Secrets::load(Some(file.path()), &[], |_| None).err().unwrap();
+        let mistakes = Secrets::load(Some(file.path()), &[], None, |_| None).err().unwrap();
         assert!(mistakes[0].message.contains("mode 0644"), "{mistakes:?}");
     }
 
     #[test]
     fn the_process_environment_wins() {
         let process = |key: &str| (key == "LOG_LEVEL").then(|| "DEBUG".to_owned());
-        let secrets = Secrets::load(None, &[], process).ok().unwrap();
+        let secrets = Secrets::load(None, &[], None, process).ok().unwrap();
         assert_eq!(secrets.get("LOG_LEVEL").unwrap().expose_secret(), "DEBUG");
     }
 
@@ -255,12 +264,12 @@ mod tests {
             let good = "postgresql://app:0f1e2d3c@db:5432/crm".to_owned();
             (key == "STAGING_DSN").then_some(good)
         };
-        let secrets = Secrets::load(None, &named, process).ok().unwrap();
+        let secrets = Secrets::load(None, &named, None, process).ok().unwrap();
         assert!(secrets.get("STAGING_DSN").is_some());
         let process = |key: &str| (key == "STAGING_MIGRATOR_DSN").then(|| "changeme".to_owned());
-        let mistakes = Secrets::load(None, &named, process).err().unwrap();
+        let mistakes = Secrets::load(None, &named, None, process).err().unwrap();
         assert!(mistakes[0].message.contains("`STAGING_MIGRATOR_DSN` is a placeholder"), "{mistakes:?}");
-        let secrets = Secrets::load(None, &[], |key| (key == "STAGING_DSN").then(String::new)).ok().unwrap();
+        let secrets = Secrets::load(None, &[], None, |key| (key == "STAGING_DSN").then(String::new)).ok().unwrap();
         assert!(secrets.get("STAGING_DSN").is_none());
     }
 }

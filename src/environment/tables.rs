@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Names of all tables.
-pub const NAMES: [&str; 7] = ["backend", "build", "database", "smoke", "perf", "owners", "contacts"];
+pub const NAMES: [&str; 8] =
+    ["backend", "build", "database", "smoke", "perf", "notify", "owners", "contacts"];
 
 /// What stands above the first table.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -114,6 +115,40 @@ pub struct Perf {
     pub require: Vec<String>,
 }
 
+/// `[notify]`: messages about runs to a chat.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Notify {
+    /// Key in the secrets file with the address of a Slack-compatible webhook; absent = nobody is told.
+    pub webhook_key: Option<String>,
+    /// What is told.
+    #[serde(default = "everything")]
+    pub events: Vec<NotifyEvent>,
+}
+
+impl Notify {
+    /// The key is crmctl's own: its value reaches no release and makes none.
+    pub fn is_webhook(&self, key: &str) -> bool {
+        self.webhook_key.as_deref() == Some(key)
+    }
+}
+
+/// What a message can be about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NotifyEvent {
+    /// A run that changes something begins.
+    Started,
+    /// It did what was asked.
+    Succeeded,
+    /// It failed, was refused or stopped; nothing was switched.
+    Failed,
+    /// An earlier release serves again.
+    RolledBack,
+    /// A person is needed.
+    Stuck,
+}
+
 /// `[owners]`: who looks after what.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -139,6 +174,10 @@ impl Owners {
     }
 }
 
+fn everything() -> Vec<NotifyEvent> {
+    use NotifyEvent::{Failed, RolledBack, Started, Stuck, Succeeded};
+    vec![Started, Succeeded, Failed, RolledBack, Stuck]
+}
 fn three() -> usize {
     3
 }

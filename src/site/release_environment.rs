@@ -66,7 +66,7 @@ fn variables(
     for (name, value) in &environment.backend.env {
         put(name, value.as_str().into());
     }
-    for (name, value) in given(&environment.secrets, &environment.database) {
+    for (name, value) in given(&environment.secrets, &environment.database, &environment.notify) {
         put(name, value.clone());
     }
     Ok(all.into_iter().map(|(name, value)| EnvironmentVariable::new(name, value.expose_secret())).collect())

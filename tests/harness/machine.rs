@@ -146,6 +146,13 @@ impl Machine {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
     }
 
+    /// Tells a chat whose address is the value of `key` in the secrets file.
+    pub(crate) fn notify(&self, key: &str) {
+        let file = self.checkout().join("config/environments/local.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(file, format!("{text}\n[notify]\nwebhook_key = \"{key}\"\n")).unwrap();
+    }
+
     /// The checkout.
     pub(crate) fn checkout(&self) -> PathBuf {
         self.directory.path().join("checkout")
