@@ -82,6 +82,8 @@ pub struct Migration {
     pub stage: Stage,
     /// `-- crmctl:irreversible because …`: why it must not be reverted.
     pub irreversible: Option<String>,
+    /// `-- crmctl:breaks-below NNN`: releases whose newest migration is older cannot run on the result.
+    pub breaks_below: Option<i64>,
     /// `-- crmctl:statement-timeout 30m`: how long one statement may take.
     pub statement_timeout: Option<Duration>,
     /// `-- crmctl:expects …`: declared data changes, one entry per line, unparsed.

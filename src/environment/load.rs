@@ -198,7 +198,7 @@ impl Tables {
 /// Whether releases run background jobs; what the operator gives as a secret wins, as it does in a release.
 fn runs_jobs(backend: &Backend, secrets: &Secrets) -> bool {
     const SWITCH: &str = "ENABLE_SCHEDULED_TASKS";
-    let given = secrets.get(SWITCH).map(ExposeSecret::expose_secret);
+    let given = secrets.get(SWITCH).map(secrecy::ExposeSecret::expose_secret);
     let value = given.or(backend.env.get(SWITCH).map(String::as_str)).unwrap_or("true");
     !["false", "0", "no", "off"].contains(&value.to_ascii_lowercase().as_str())
 }

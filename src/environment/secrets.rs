@@ -269,7 +269,8 @@ mod tests {
         let process = |key: &str| (key == "STAGING_MIGRATOR_DSN").then(|| "changeme".to_owned());
         let mistakes = Secrets::load(None, &named, None, process).err().unwrap();
         assert!(mistakes[0].message.contains("`STAGING_MIGRATOR_DSN` is a placeholder"), "{mistakes:?}");
-        let secrets = Secrets::load(None, &[], None, |key| (key == "STAGING_DSN").then(String::new)).ok().unwrap();
+        let secrets =
+            Secrets::load(None, &[], None, |key| (key == "STAGING_DSN").then(String::new)).ok().unwrap();
         assert!(secrets.get("STAGING_DSN").is_none());
     }
 }

@@ -90,7 +90,7 @@ fn secrets(site: &Site) -> Vec<String> {
     let given = site.environment.secrets.iter();
     let secret = given.filter(|(name, _)| keys::find(name).is_none_or(|key| key.secret));
     let mut all: Vec<String> = secret.map(|(_, value)| value.expose_secret().to_owned()).collect();
-    if let Some(made) = GeneratedSecrets::load(&site.state.secrets_file()) {
+    if let Ok(Some(made)) = GeneratedSecrets::load(&site.state.secrets_file()) {
         all.extend(made.all().map(|value| value.expose_secret().to_owned()));
     }
     // A driver's message may show a password without the address around it.

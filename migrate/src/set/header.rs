@@ -15,6 +15,7 @@ const STAGES: [&str; 3] = ["expand", "backfill", "contract"];
 pub(super) struct Header {
     pub(super) stage: Option<Stage>,
     pub(super) irreversible: Option<String>,
+    pub(super) breaks_below: Option<i64>,
     pub(super) statement_timeout: Option<Duration>,
     pub(super) expects: Vec<String>,
 }
@@ -121,11 +122,7 @@ impl Header {
                 self.expects.push(value.to_owned());
                 Ok(())
             }
-            // Accepted and read by nobody it would only look like a safeguard.
-            "breaks-below" => Err((
-                "`crmctl:breaks-below` is not supported yet".to_owned(),
-                Some("declare `-- crmctl:stage contract`: it runs when no older release is left".to_owned()),
-            )),
+            "breaks-below" => once(name, &mut self.breaks_below, version(value)?),
             _ => Err((
                 "`crmctl:backfill` is not supported yet".to_owned(),
                 Some("write the change as statements of an ordinary migration".to_owned()),
@@ -173,6 +170,16 @@ fn duration(value: &str) -> Result<Duration, Complaint> {
             let hint = "write `90s`, `30m` or `2h`, at most a day".to_owned();
             (format!("`{value}` is no time for `crmctl:statement-timeout`"), Some(hint))
         })
+}
+
+fn version(value: &str) -> Result<i64, Complaint> {
+    let number = value.parse().ok().filter(|version| *version > 0);
+    number.ok_or_else(|| {
+        (
+            format!("`{value}` is not the number of a migration"),
+            Some("write `-- crmctl:breaks-below NNN`".to_owned()),
+        )
+    })
 }
 
 fn suggestion(word: &str, known: &[&str], prefix: &str) -> String {

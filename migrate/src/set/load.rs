@@ -212,6 +212,7 @@ fn validated(
         verify_digest: Digest::of(&verify.text),
         stage: header.stage.unwrap_or(Stage::Expand),
         irreversible: header.irreversible,
+        breaks_below: header.breaks_below,
         statement_timeout: header.statement_timeout,
         expects: header.expects,
         no_transaction: up.no_transaction(),

@@ -165,10 +165,13 @@ fn an_unknown_directive_is_refused_with_its_line_and_the_nearest_known() {
         &Folder::new().up("-- crmctl:backfill table=a key=id batch=5\nSELECT 1;").complaint(),
         &["not supported yet"],
     );
-    says(
-        &Folder::new().up("-- crmctl:breaks-below 15\nSELECT 1;").complaint(),
-        &["line 1", "`crmctl:breaks-below` is not supported yet", "stage contract"],
-    );
+    for wrong in ["", "x", "0", "-1"] {
+        let header = format!("-- crmctl:breaks-below {wrong}\nSELECT 1;");
+        says(
+            &Folder::new().up(&header).complaint(),
+            &["line 1", "`crmctl:breaks-below`", "number of a migration"],
+        );
+    }
     for wrong in ["", "30", "0s", "25h", "-1m", "1.5h", "18446744073709551615h"] {
         says(
             &Folder::new().up(&format!("-- crmctl:statement-timeout {wrong}\nSELECT 1;")).complaint(),

@@ -99,7 +99,7 @@ impl PrivatePostgres {
     /// # Errors
     /// The data are of another major version.
     pub fn check_fit(&self, binaries: &PostgresBinaries) -> Result<(), PostgresError> {
-        binaries.check_version(Home::existing(&self.state).version())
+        binaries.check_version(Home::existing(&self.state).version()?)
     }
 
     /// What there is now. Changes nothing.
