@@ -88,6 +88,20 @@ async fn release_that_exits_is_told_with_its_code_and_last_words() {
 }
 
 #[tokio::test]
+async fn release_that_went_down_with_the_machine_is_not_to_blame() {
+    let machine = Machine::new();
+    let platform = machine.platform(&[]);
+    let release = machine.release(1);
+    let context = machine.context(1);
+    done(platform.start(&release, &context).await);
+    platform.down(1).await.unwrap();
+    let failure = not_done(platform.await_ready(&release, &context).await);
+    assert_eq!(failure.class, FailureClass::Failed, "it would be blocked");
+    assert!(failure.message.contains("does not run"), "{}", failure.message);
+    assert!(failure.hint.unwrap().contains("crmctl deploy local"));
+}
+
+#[tokio::test]
 async fn release_with_a_broken_configuration_says_what_is_wrong() {
     let machine = Machine::new();
     let platform = machine.platform(&[("JWT_SECRET", "short")]);

@@ -82,7 +82,12 @@ async fn found(options: &ProcessOptions, release: &ReleaseId) -> Result<Found, U
                 .hint(log_hint(options, release))
                 .detail(end.lines.clone())
         }
-        None => Failure::new(FailureClass::ReleaseFailed, format!("release {release} does not run")),
+        // Nobody saw it fail: it went down with the machine, or was taken down.
+        None => {
+            let name = options.directory.environment();
+            Failure::new(FailureClass::Failed, format!("release {release} does not run"))
+                .hint(format!("run `crmctl deploy {name}` or `crmctl rollback {name}`"))
+        }
     };
     Ok(Found::Ended(failure))
 }
