@@ -3,7 +3,6 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,11 +10,10 @@ use phases::engine::effects::{EffectContext, EffectOutcome, Evidence};
 use phases::engine::failure::{Failure, FailureClass};
 use phases::engine::platform::{Platform, PlatformState, PlatformUnreadable, Role};
 use phases::release::ReleaseId;
-use secrecy::SecretString;
 use serde_json::json;
 
 use crate::state_directory::StateDirectory;
-use crate::supervisor::protocol::{Request, Start, Variable};
+use crate::supervisor::protocol::{Request, Start};
 use crate::supervisor::state::StoredState;
 
 mod down;
@@ -23,11 +21,14 @@ mod logs;
 mod observe;
 pub mod postgres;
 mod ready;
+mod release_environment;
 mod retire;
 mod supervised;
 
 pub use down::DownError;
 pub use logs::{FollowedLog, LogError};
+use release_environment::EnvironmentError;
+pub use release_environment::{EnvironmentVariable, ReleaseEnvironment, Variables};
 pub use supervised::SupervisorProgram;
 use supervised::{Supervised, Unanswered};
 
@@ -38,34 +39,12 @@ pub struct ProcessOptions {
     pub directory: StateDirectory,
     /// Public address.
     pub address: SocketAddr,
-    /// How long a replaced release goes on answering.
-    pub drain: Duration,
     /// How long a release may take to become ready.
     pub ready_deadline: Duration,
     /// How a supervisor is started.
     pub supervisor: SupervisorProgram,
-    /// What a release finds in its environment, besides its sockets and `CRM_RELEASE`. Asked when a release is
-    /// started: secrets that crmctl makes itself do not exist before.
+    /// What a release finds in its environment, besides its sockets and `CRM_RELEASE`.
     pub environment: ReleaseEnvironment,
-}
-
-/// Gives the variables of a release, or why they cannot be had.
-pub type ReleaseEnvironment = Arc<dyn Fn() -> Result<Vec<EnvironmentVariable>, String> + Send + Sync>;
-
-/// One variable for releases; the value may be a secret.
-#[derive(Clone)]
-pub struct EnvironmentVariable {
-    /// Its name.
-    pub name: String,
-    /// Its value.
-    pub value: SecretString,
-}
-
-impl EnvironmentVariable {
-    /// A variable.
-    pub fn new(name: impl Into<String>, value: impl Into<SecretString>) -> Self {
-        Self { name: name.into(), value: value.into() }
-    }
 }
 
 /// Releases as processes of this machine.
@@ -110,16 +89,11 @@ impl ProcessPlatform {
         }
     }
 
-    fn start_request(&self, release: &ReleaseId, token: u64) -> Result<Request, String> {
-        let given = (self.options.environment)()?;
-        let given = given.iter();
-        let mut environment: Vec<Variable> = given
-            .filter(|variable| variable.name != "CRM_RELEASE")
-            .map(|variable| Variable { name: variable.name.clone(), value: variable.value.clone() })
-            .collect();
-        environment.push(Variable { name: "CRM_RELEASE".into(), value: release.as_str().into() });
+    fn start_request(&self, release: &ReleaseId, token: u64) -> Result<Request, EnvironmentError> {
         let directory = self.options.directory.release(release);
-        Ok(Request::Start(Start { release: release.clone(), directory, environment, token }))
+        let environment = self.options.environment.of(release.as_str(), &directory)?;
+        let (drain, address) = (release_environment::drain_of(&environment), self.options.address);
+        Ok(Request::Start(Start { release: release.clone(), directory, environment, drain, address, token }))
     }
 
     /// Nothing lives and no supervisor runs: there is nothing to stop, and none is started to say so.
@@ -155,9 +129,10 @@ impl Platform for ProcessPlatform {
     async fn start(&self, release: &ReleaseId, context: &EffectContext<'_>) -> EffectOutcome {
         match self.start_request(release, context.token) {
             Ok(request) => self.effect(request).await,
-            Err(reason) => {
-                let message = format!("release `{release}` cannot be configured: {reason}");
-                EffectOutcome::NotDone(Failure::new(FailureClass::Failed, message))
+            Err(error) => {
+                let message = format!("release `{release}` cannot be configured: {error}");
+                let failure = Failure::new(FailureClass::Failed, message);
+                EffectOutcome::NotDone(Failure { hint: error.hint(), ..failure })
             }
         }
     }

@@ -1,11 +1,11 @@
-//! What a release of an environment finds in its environment: addresses, switches, secrets. Values are put
-//! together when a release is started, since some are made by an earlier step.
+//! What releases of an environment find in their environment: what the operator gave (switches, secrets), and
+//! what crmctl knows itself (addresses, its own secrets). Keeps nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use crate::environment::LoadedEnvironment;
 use crate::environment::generated::GeneratedSecrets;
@@ -13,7 +13,7 @@ use crate::environment::given::given;
 use crate::error::{Error, chain};
 use crate::platform::process::postgres::PrivatePostgres;
 use crate::platform::process::postgres::provision::APP;
-use crate::platform::process::{EnvironmentVariable, ProcessOptions, SupervisorProgram};
+use crate::platform::process::{EnvironmentVariable, ProcessOptions, ReleaseEnvironment, SupervisorProgram};
 use crate::state_directory::StateDirectory;
 
 /// Options of the process platform for an environment.
@@ -30,30 +30,42 @@ pub fn platform_options(
     })?;
     let supervisor = SupervisorProgram::own()
         .map_err(|error| Error::refused(format!("this program cannot tell its own path: {error}")))?;
-    let (given, directory) = (environment.clone(), state.clone());
+    let (configuration, place, directory) = (environment.clone(), environment.clone(), state.clone());
     Ok(ProcessOptions {
         directory: state.clone(),
         address,
-        drain: Duration::from_secs(environment.facts.drain_seconds),
         ready_deadline: Duration::from_secs(environment.backend.ready_deadline_seconds),
         supervisor,
-        environment: Arc::new(move || variables(&given, &directory)),
+        environment: ReleaseEnvironment {
+            given: Arc::new(move || configured(&configuration)),
+            own: Arc::new(move || own(&place, &directory)),
+        },
     })
 }
 
-/// All variables. What the operator gave wins over what the environment file says, and both over what crmctl makes.
-fn variables(
-    environment: &LoadedEnvironment,
-    state: &StateDirectory,
-) -> Result<Vec<EnvironmentVariable>, String> {
+/// What the operator gave, which the configuration fingerprint covers. Secrets win over the environment file.
+fn configured(environment: &LoadedEnvironment) -> Result<Vec<EnvironmentVariable>, String> {
     environment.require_secrets().map_err(|error| error.message)?;
     let facts = &environment.facts;
     let mut all: BTreeMap<String, SecretString> = BTreeMap::new();
     let mut put = |name: &str, value: SecretString| all.insert(name.to_owned(), value);
     put("CRM_ENVIRONMENT", facts.name.as_str().into());
-    put("BACKEND_URL", facts.public_url.as_str().into());
-    put("FRONTEND_URL", facts.public_url.as_str().into());
     put("DRAIN_SECONDS", facts.drain_seconds.to_string().into());
+    for (name, value) in &environment.backend.env {
+        put(name, value.as_str().into());
+    }
+    for (name, value) in given(&environment.secrets, &environment.database, &environment.notify) {
+        put(name, value.clone());
+    }
+    Ok(variables(all))
+}
+
+/// What crmctl knows: where the environment answers now, and its private database.
+fn own(environment: &LoadedEnvironment, state: &StateDirectory) -> Result<Vec<EnvironmentVariable>, String> {
+    let mut all: BTreeMap<String, SecretString> = BTreeMap::new();
+    let mut put = |name: &str, value: SecretString| all.insert(name.to_owned(), value);
+    put("BACKEND_URL", environment.facts.public_url.as_str().into());
+    put("FRONTEND_URL", environment.facts.public_url.as_str().into());
     if environment.database.embedded {
         let secrets = GeneratedSecrets::load(&state.secrets_file())
             .map_err(|error| error.to_string())?
@@ -63,11 +75,9 @@ fn variables(
         put("POSTGRES_DSN", dsn.map_err(|error| chain(&error))?);
         put("JWT_SECRET", secrets.jwt_secret);
     }
-    for (name, value) in &environment.backend.env {
-        put(name, value.as_str().into());
-    }
-    for (name, value) in given(&environment.secrets, &environment.database, &environment.notify) {
-        put(name, value.clone());
-    }
-    Ok(all.into_iter().map(|(name, value)| EnvironmentVariable::new(name, value.expose_secret())).collect())
+    Ok(variables(all))
+}
+
+fn variables(all: BTreeMap<String, SecretString>) -> Vec<EnvironmentVariable> {
+    all.into_iter().map(|(name, value)| EnvironmentVariable::new(name, value)).collect()
 }

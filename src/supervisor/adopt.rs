@@ -36,13 +36,15 @@ pub(super) async fn take_over(
     }
     settle(&mut state, &modes);
     let public = match public_from(&sockets, &state.instances).await {
-        Some(public) => same_address(public, options.address)?,
+        Some(public) => public,
         None => listen_on(options.address).map_err(|error| cannot_listen(options.address, error))?,
     };
+    // What lives goes on where it is; whoever wants to start something elsewhere is told so.
+    let address = address_of(&public)?;
     state.supervisor = ProcessIdentity::of(std::process::id().cast_signed());
-    state.address = Some(options.address);
+    state.address = Some(address);
     state.write(&directory)?;
-    let supervisor = Arc::new(Supervisor::new(options, directory, sockets, state, public));
+    let supervisor = Arc::new(Supervisor::new(address, directory, sockets, state, public));
     for instance in supervisor.state().instances {
         supervisor.adopt(instance).await;
     }
@@ -100,11 +102,6 @@ async fn public_from(sockets: &SocketDirectory, instances: &[StoredInstance]) ->
         }
     }
     None
-}
-
-fn same_address(public: OwnedFd, wanted: SocketAddr) -> Result<OwnedFd, SupervisorError> {
-    let present = address_of(&public)?;
-    if present == wanted { Ok(public) } else { Err(SupervisorError::OtherAddress { present, wanted }) }
 }
 
 fn cannot_listen(address: SocketAddr, source: std::io::Error) -> SupervisorError {

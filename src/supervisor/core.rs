@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::Error as IoError;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::sync::{Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 
-use super::SuperviseOptions;
 use super::protocol::{Refusal, RefusalKind, Variable};
 use super::revive::Restarts;
 use super::state::{StateFileError, StoredState};
@@ -16,7 +16,8 @@ use crate::state_directory::{SocketDirectory, StateDirectory};
 
 /// One supervisor. Effects run one after the other; reading never waits for them.
 pub(super) struct Supervisor {
-    pub(super) options: SuperviseOptions,
+    /// Public address.
+    pub(super) address: SocketAddr,
     pub(super) directory: StateDirectory,
     pub(super) sockets: SocketDirectory,
     /// Held while an effect runs.
@@ -48,7 +49,7 @@ pub(super) struct Held {
 
 impl Supervisor {
     pub(super) fn new(
-        options: SuperviseOptions,
+        address: SocketAddr,
         directory: StateDirectory,
         sockets: SocketDirectory,
         state: StoredState,
@@ -57,7 +58,7 @@ impl Supervisor {
         let (held, restarts, ending) = (HashMap::new(), HashMap::new(), HashSet::new());
         let memory = Memory { state, public: Some(public), held, restarts, ending };
         Self {
-            options,
+            address,
             directory,
             sockets,
             effects: tokio::sync::Mutex::new(()),

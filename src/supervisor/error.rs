@@ -33,14 +33,6 @@ pub enum SupervisorError {
         #[source]
         source: IoError,
     },
-    /// What runs was started for another address.
-    #[error("the release that runs listens on `{present}`, not on `{wanted}`")]
-    OtherAddress {
-        /// Where it listens.
-        present: SocketAddr,
-        /// Where it should.
-        wanted: SocketAddr,
-    },
     /// The state directory cannot be used.
     #[error(transparent)]
     StateDirectory(#[from] StateDirectoryError),
@@ -70,7 +62,6 @@ impl SupervisorError {
             Self::Listen { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
                 Some("choose a port from 1024 on with `--port`".into())
             }
-            Self::OtherAddress { .. } => Some("run `crmctl down` first".into()),
             Self::StateDirectory(error) => error.hint(),
             Self::StateFile(StateFileError::Broken { path, .. }) => {
                 Some(format!("run `crmctl down`, then remove `{}`", path.display()))

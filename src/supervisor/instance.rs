@@ -27,6 +27,12 @@ pub(super) const LINES_TOLD: usize = 20;
 impl Supervisor {
     /// Starts a release as a candidate; one that runs already is adopted.
     pub(super) fn start(self: &Arc<Self>, start: Start) -> Result<String, Refusal> {
+        if start.address != self.address {
+            let message = format!("what runs listens on `{}`, not on `{}`", self.address, start.address);
+            let name = self.directory.environment();
+            let hint = format!("run `crmctl down {name}` first, or put the address back");
+            return Err(Refusal::new(RefusalKind::OtherAddress, message).hint(hint));
+        }
         if let Some(found) = self.state().usable(&start.release) {
             return Ok(format!("{} runs already (process {})", start.release, found.process.pid));
         }
@@ -42,7 +48,7 @@ impl Supervisor {
                 state.next - 1
             })
             .map_err(|error| failed(error.to_string()))?;
-        let Start { release, directory, environment, .. } = start;
+        let Start { release, directory, environment, drain, .. } = start;
         let begin = || {
             self.hold(number, environment)?;
             self.launch(number, &release, &directory)
@@ -52,7 +58,7 @@ impl Supervisor {
             failed(format!("cannot start `{}`: {error}", program.display()))
         })?;
         let (role, since) = (Role::Candidate, now());
-        let instance = StoredInstance { number, release, role, since, process, directory, log_from };
+        let instance = StoredInstance { number, release, role, since, process, directory, log_from, drain };
         let summary = format!("{} started (process {})", instance.release, instance.process.pid);
         let process = instance.process.clone();
         self.record(|state| state.instances.push(instance));

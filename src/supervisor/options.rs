@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::state_directory::{StateDirectory, StateDirectoryError};
 
@@ -18,20 +17,12 @@ pub struct SuperviseOptions {
     /// Public address to listen on.
     #[arg(long)]
     pub address: SocketAddr,
-    /// Seconds that a replaced release goes on answering.
-    #[arg(long, default_value_t = 10)]
-    pub drain_seconds: u64,
 }
 
 impl SuperviseOptions {
     /// State directory of the environment.
     pub(crate) fn state(&self) -> Result<StateDirectory, StateDirectoryError> {
         StateDirectory::new(&self.state_root, &self.environment)
-    }
-
-    /// How long a replaced release goes on answering.
-    pub(crate) fn drain(&self) -> Duration {
-        Duration::from_secs(self.drain_seconds)
     }
 
     /// The same as arguments, after the program and the verb.
@@ -42,8 +33,6 @@ impl SuperviseOptions {
             self.state_root.clone().into(),
             "--address".into(),
             self.address.to_string().into(),
-            "--drain-seconds".into(),
-            self.drain_seconds.to_string().into(),
         ]
     }
 }
@@ -60,7 +49,6 @@ mod tests {
             environment: "local".into(),
             state_root: "/var/lib/crmctl".into(),
             address: "127.0.0.1:8000".parse().unwrap(),
-            drain_seconds: 3,
         };
         let command = SuperviseOptions::augment_args(Command::new("supervise").no_binary_name(true));
         let matches = command.try_get_matches_from(options.to_arguments()).unwrap();

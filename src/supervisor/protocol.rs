@@ -2,7 +2,9 @@
 //! and the only place that knows its form.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use phases::release::ReleaseId;
 use secrecy::{ExposeSecret, SecretString};
@@ -11,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::state::StoredState;
 
 /// Version of everything in this file.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
+/// Beyond drain and longest request: what a server says last, with room for a busy machine.
+const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// A message with the version it is written in.
 #[derive(Debug, Serialize, Deserialize)]
@@ -93,12 +97,40 @@ pub(crate) struct Start {
     pub(crate) directory: PathBuf,
     /// Everything it finds in its environment, besides its sockets.
     pub(crate) environment: Vec<Variable>,
+    /// How long it may take to leave.
+    pub(crate) drain: Drain,
+    /// Public address that it is meant for.
+    pub(crate) address: SocketAddr,
     /// Fencing token.
     pub(crate) token: u64,
 }
 
+/// How long a release may take to leave, as it was told itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Drain {
+    /// It goes on answering for this long.
+    pub(crate) seconds: u64,
+    /// The last request may take this long.
+    pub(crate) request_seconds: u64,
+}
+
+impl Default for Drain {
+    /// The server's own defaults.
+    fn default() -> Self {
+        Self { seconds: 10, request_seconds: 30 }
+    }
+}
+
+impl Drain {
+    /// Whoever takes longer than this hangs.
+    pub(crate) fn longest(self) -> Duration {
+        Duration::from_secs(self.seconds.saturating_add(self.request_seconds)) + LAST_WORDS
+    }
+}
+
 /// One environment variable of a release. Its value may be a secret: never shown, and written out only on the
-/// private socket.
+/// private socket and into the release's own directory.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Variable {
@@ -149,6 +181,8 @@ pub(crate) struct Refusal {
     pub(crate) kind: RefusalKind,
     /// One sentence of cause.
     pub(crate) message: String,
+    /// Next action.
+    pub(crate) hint: Option<String>,
     /// Last log lines, newest last.
     pub(crate) detail: Vec<String>,
 }
@@ -163,6 +197,8 @@ pub(crate) enum RefusalKind {
     NotRunning,
     /// It serves, and this must not end what serves.
     Serves,
+    /// What runs listens elsewhere.
+    OtherAddress,
     /// The release did not do what it was told.
     ReleaseFailed,
     /// The world is in the way; nothing changed.
@@ -173,7 +209,13 @@ pub(crate) enum RefusalKind {
 
 impl Refusal {
     pub(crate) fn new(kind: RefusalKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), detail: Vec::new() }
+        Self { kind, message: message.into(), hint: None, detail: Vec::new() }
+    }
+
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
     }
 
     #[must_use]
@@ -199,7 +241,7 @@ mod tests {
     fn request_has_the_documented_form() {
         let to = "0123456789ab.01234567".parse().unwrap();
         let line = serde_json::to_string(&Envelope { v: VERSION, body: Request::Switch { to, token: 7 } });
-        let expected = r#"{"v":1,"body":{"switch":{"to":"0123456789ab.01234567","token":7}}}"#;
+        let expected = r#"{"v":2,"body":{"switch":{"to":"0123456789ab.01234567","token":7}}}"#;
         assert_eq!(line.unwrap(), expected);
     }
 }

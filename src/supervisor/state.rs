@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lock::FileLock;
 use super::process::{Exit, ProcessIdentity};
+use super::protocol::Drain;
 use crate::state_directory::StateDirectory;
 
 /// Version of the file.
@@ -59,6 +60,9 @@ pub(crate) struct StoredInstance {
     pub(crate) directory: PathBuf,
     /// Where its part of the release's log begins.
     pub(crate) log_from: u64,
+    /// How long it may take to leave.
+    #[serde(default)]
+    pub(crate) drain: Drain,
 }
 
 /// How an instance ended without being asked.

@@ -12,8 +12,6 @@ use super::state::StoredInstance;
 
 /// Nobody talks to a candidate but crmctl itself.
 const CANDIDATE_GRACE: Duration = Duration::from_secs(5);
-/// Beyond the drain time, for what serves.
-const SERVING_GRACE: Duration = Duration::from_secs(5);
 
 impl Supervisor {
     /// Ends the candidates of `release`. What drains ends by itself; what serves is not touched.
@@ -26,7 +24,7 @@ impl Supervisor {
         let candidates: Vec<StoredInstance> =
             of_release.into_iter().filter(|found| found.role == Role::Candidate).collect();
         let count = candidates.len();
-        self.end_all(candidates, CANDIDATE_GRACE).await?;
+        self.end_all(candidates, |_| CANDIDATE_GRACE).await?;
         Ok(if count == 0 { format!("{release} did not run") } else { format!("{release} stopped") })
     }
 
@@ -41,7 +39,7 @@ impl Supervisor {
         }
         self.record(|state| (state.serving, state.previous) = (None, None));
         let all = state.instances.into_iter().filter(|found| found.release == *release).collect();
-        self.end_all(all, self.options.drain() + SERVING_GRACE).await?;
+        self.end_all(all, |instance| instance.drain.longest()).await?;
         Ok(format!("{release} stopped; nothing serves"))
     }
 
@@ -50,15 +48,19 @@ impl Supervisor {
         self.record(|state| (state.serving, state.previous, state.switching) = (None, None, None));
         let all = self.state().instances;
         let count = all.len();
-        self.end_all(all, self.options.drain() + SERVING_GRACE).await?;
+        self.end_all(all, |instance| instance.drain.longest()).await?;
         Ok(format!("{count} stopped"))
     }
 
-    async fn end_all(&self, instances: Vec<StoredInstance>, grace: Duration) -> Result<(), Refusal> {
+    async fn end_all(
+        &self,
+        instances: Vec<StoredInstance>,
+        grace: impl Fn(&StoredInstance) -> Duration,
+    ) -> Result<(), Refusal> {
         for instance in &instances {
             self.expect_end(instance.number);
         }
-        let ends = instances.iter().map(|instance| instance.process.end(grace));
+        let ends = instances.iter().map(|instance| instance.process.end(grace(instance)));
         let results = join_all(ends).await;
         for (instance, result) in instances.iter().zip(results) {
             result.map_err(|error| Refusal::new(RefusalKind::Unknown, error.to_string()))?;

@@ -20,8 +20,6 @@ use super::state::{StoredInstance, StoredState, now};
 const COMMAND_PATIENCE: Duration = Duration::from_secs(5);
 /// How long the public address may go on being answered by another release.
 const PROOF_DEADLINE: Duration = Duration::from_secs(10);
-/// Beyond the drain time, before a draining release is killed.
-const DRAIN_GRACE: Duration = Duration::from_secs(10);
 
 impl Supervisor {
     /// Lets `to` serve and drains what served. When `to` does not take the address nothing has changed.
@@ -91,7 +89,7 @@ impl Supervisor {
 
     /// Kills a draining instance when its time is long over.
     pub(super) fn end_after_drain(self: &Arc<Self>, old: &StoredInstance) {
-        let (process, time) = (old.process.clone(), self.options.drain() + DRAIN_GRACE);
+        let (process, time) = (old.process.clone(), old.drain.longest());
         tokio::spawn(async move {
             if !process.is_over_within(time).await {
                 tracing::warn!(pid = process.pid, "drained too long and is killed");
@@ -104,10 +102,10 @@ impl Supervisor {
     async fn prove(&self, to: &ReleaseId) -> Result<String, Refusal> {
         let deadline = Instant::now() + PROOF_DEADLINE;
         loop {
-            let answer = get_public(self.options.address, "/health/live", Duration::from_secs(1)).await;
+            let answer = get_public(self.address, "/health/live", Duration::from_secs(1)).await;
             let seen = match answer {
                 Ok(answer) if answer.release.as_deref() == Some(to.as_str()) => {
-                    return Ok(format!("{to} answers on {}", self.options.address));
+                    return Ok(format!("{to} answers on {}", self.address));
                 }
                 Ok(answer) => {
                     format!("answered by {}", answer.release.as_deref().unwrap_or("nobody we know"))
@@ -115,7 +113,7 @@ impl Supervisor {
                 Err(error) => format!("no answer ({error})"),
             };
             if Instant::now() >= deadline {
-                let message = format!("{to} took {}, but it is {seen}", self.options.address);
+                let message = format!("{to} took {}, but it is {seen}", self.address);
                 return Err(Refusal::new(RefusalKind::Unknown, message));
             }
             sleep(Duration::from_millis(5)).await;

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crmctl::platform::process::{EnvironmentVariable, ProcessOptions, ProcessPlatform, SupervisorProgram};
+use crmctl::platform::process::{
+    EnvironmentVariable, ProcessOptions, ProcessPlatform, ReleaseEnvironment, SupervisorProgram,
+};
 use crmctl::state_directory::StateDirectory;
 use phases::engine::effects::{EffectContext, EffectOutcome, Progress};
 use phases::engine::failure::Failure;
@@ -56,11 +58,19 @@ impl Machine {
         ProcessPlatform::new(self.options(address, &[]))
     }
 
+    /// The platform when the operator's files cannot be used.
+    pub(crate) fn platform_misconfigured(&self) -> ProcessPlatform {
+        let mut options = self.options(self.address, &[]);
+        options.environment.given = Arc::new(|| Err("`.env.local` has mode 0644".to_owned()));
+        ProcessPlatform::new(options)
+    }
+
     fn options(&self, address: SocketAddr, extra: &[(&str, &str)]) -> ProcessOptions {
         let mut variables = vec![
             ("JWT_SECRET".to_owned(), "0f1e2d3c4b5a69788796a5b4c3d2e1f0".to_owned()),
             ("POSTGRES_DSN".to_owned(), "postgresql://nobody:none@127.0.0.1:1/none".to_owned()),
             ("DRAIN_SECONDS".to_owned(), "1".to_owned()),
+            ("REQUEST_TIMEOUT_SECONDS".to_owned(), "1".to_owned()),
         ];
         for (name, value) in extra {
             variables.retain(|(present, _)| present != name);
@@ -69,16 +79,18 @@ impl Machine {
         ProcessOptions {
             directory: self.state(),
             address,
-            drain: Duration::from_secs(1),
             ready_deadline: self.ready_deadline,
             supervisor: SupervisorProgram {
                 program: PathBuf::from(env!("CARGO_BIN_EXE_crmctl")),
                 arguments: vec!["supervise".into()],
             },
-            environment: Arc::new(move || {
-                let given = variables.iter().cloned();
-                Ok(given.map(|(name, value)| EnvironmentVariable::new(name, value)).collect())
-            }),
+            environment: ReleaseEnvironment {
+                given: Arc::new(move || {
+                    let given = variables.iter().cloned();
+                    Ok(given.map(|(name, value)| EnvironmentVariable::new(name, value)).collect())
+                }),
+                own: Arc::new(|| Ok(Vec::new())),
+            },
         }
     }
 

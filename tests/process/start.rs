@@ -60,6 +60,7 @@ async fn release_gets_exactly_its_sockets_and_its_environment() {
         "LISTEN_FDS",
         "LOG_LEVEL",
         "POSTGRES_DSN",
+        "REQUEST_TIMEOUT_SECONDS",
     ];
     assert_eq!(names, expected);
     assert!(environment.contains("LISTEN_FDNAMES=public:private:control"));

@@ -23,7 +23,7 @@ use crate::supervisor::{Failure as LeftFailure, SuperviseOptions, logs};
 
 /// Reading waits for no effect.
 const READ_PATIENCE: Duration = Duration::from_secs(5);
-/// Beyond the drain time, the longest effect: an end by request, by force, and a proof.
+/// Beyond the time that what runs may take to leave, the longest effect: an end by request, by force, and a proof.
 const EFFECT_PATIENCE: Duration = Duration::from_secs(45);
 /// How long a supervisor may take to come up.
 const START_DEADLINE: Duration = Duration::from_secs(15);
@@ -98,11 +98,12 @@ impl Unanswered {
 fn refused(refusal: Refusal) -> EffectOutcome {
     let class = match refusal.kind {
         RefusalKind::LowerToken => FailureClass::LeaseLost,
-        RefusalKind::Serves => FailureClass::Refused,
+        RefusalKind::Serves | RefusalKind::OtherAddress => FailureClass::Refused,
         RefusalKind::ReleaseFailed => FailureClass::ReleaseFailed,
         RefusalKind::NotRunning | RefusalKind::Failed | RefusalKind::Unknown => FailureClass::Failed,
     };
     let failure = Failure::new(class, refusal.message).detail(refusal.detail);
+    let failure = Failure { hint: refusal.hint, ..failure };
     if refusal.kind == RefusalKind::Unknown {
         EffectOutcome::Unknown(failure)
     } else {
@@ -152,7 +153,7 @@ impl<'a> Supervised<'a> {
 
     /// Asks for an effect, of a supervisor that is started when there is none.
     pub(super) async fn ask(&self, request: &Request) -> Result<String, Unanswered> {
-        let patience = EFFECT_PATIENCE + self.options.drain;
+        let patience = EFFECT_PATIENCE + self.longest_drain();
         let mut tries = 0;
         loop {
             tries += 1;
@@ -166,6 +167,13 @@ impl<'a> Supervised<'a> {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// The longest that anything which runs may take to leave.
+    fn longest_drain(&self) -> Duration {
+        let instances = StoredState::read(&self.options.directory).map(|state| state.instances);
+        let drains = instances.unwrap_or_default().into_iter().map(|instance| instance.drain.longest());
+        drains.max().unwrap_or_default()
     }
 
     /// Ends a supervisor of another version; its releases live on and are taken over.
@@ -234,7 +242,6 @@ impl<'a> Supervised<'a> {
             environment: self.options.directory.environment().to_owned(),
             state_root: self.options.directory.root().to_owned(),
             address: self.options.address,
-            drain_seconds: self.options.drain.as_secs(),
         };
         let mut command = Command::new(&how.program);
         command
