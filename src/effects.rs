@@ -70,14 +70,7 @@ impl Effects for SiteEffects<'_> {
                 })
                 .await
             }
-            Action::ShiftTraffic { to, .. } => {
-                self.platform_is("it serves", |state| {
-                    let alive =
-                        |i: &phases::engine::platform::Instance| i.release == *to && i.role == Role::Serving;
-                    state.serving.as_ref() == Some(to) && state.instances.iter().any(alive)
-                })
-                .await
-            }
+            Action::ShiftTraffic { to, .. } => self.site.platform.probe_serving(to).await,
             Action::StartJobs => start_jobs::probe(self.site).await,
             Action::RetireReleases { keep } => {
                 self.platform_is("nothing to remove", |state| {

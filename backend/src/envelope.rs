@@ -60,7 +60,7 @@ async fn answer(state: &AppState, request: Request, next: Next) -> Response {
     #[cfg(feature = "faults")]
     {
         let path = request.uri().path().to_owned();
-        if let Some(response) = crate::faults::answer(&path).await {
+        if let Some(response) = crate::faults::answer(&path, state.lifecycle().stage()).await {
             return response;
         }
     }

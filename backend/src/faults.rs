@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 
 use crate::error::ApiError;
+use crate::lifecycle::Stage;
 
 /// When a release that exits does so.
 const EXIT_AFTER: Duration = Duration::from_millis(300);
@@ -18,6 +19,7 @@ enum Fault {
     Exit,
     Http500,
     LoginBroken,
+    Deaf,
     Slow(Duration),
 }
 
@@ -32,6 +34,7 @@ fn parse(text: &str) -> Option<Fault> {
         "exit" => Some(Fault::Exit),
         "http_500" => Some(Fault::Http500),
         "login_broken" => Some(Fault::LoginBroken),
+        "deaf" => Some(Fault::Deaf),
         other => other.strip_prefix("slow_ms=")?.parse().ok().map(Duration::from_millis).map(Fault::Slow),
     }
 }
@@ -60,8 +63,8 @@ pub(crate) fn may_be_ready() -> bool {
 }
 
 /// The broken answer to a request of the application, when there is one. Health stays well: what an
-/// orchestrator cannot see is the point.
-pub(crate) async fn answer(path: &str) -> Option<Response> {
+/// orchestrator cannot see is the point. A deaf release is well until it has the public address.
+pub(crate) async fn answer(path: &str, stage: Stage) -> Option<Response> {
     let is_health = path.starts_with("/health");
     match fault() {
         Some(Fault::Http500) if !is_health => Some(ApiError::internal().into_response()),
@@ -69,6 +72,7 @@ pub(crate) async fn answer(path: &str) -> Option<Response> {
             tokio::time::sleep(time).await;
             None
         }
+        Some(Fault::Deaf) if stage == Stage::Serving => std::future::pending().await,
         _ => None,
     }
 }
@@ -88,6 +92,7 @@ mod tests {
         assert_eq!(parse("exit"), Some(Fault::Exit));
         assert_eq!(parse("http_500"), Some(Fault::Http500));
         assert_eq!(parse("login_broken"), Some(Fault::LoginBroken));
+        assert_eq!(parse("deaf"), Some(Fault::Deaf));
         assert_eq!(parse("slow_ms=250"), Some(Fault::Slow(Duration::from_millis(250))));
         assert_eq!(parse("slow_ms=much"), None);
         assert_eq!(parse(""), None);

@@ -23,6 +23,7 @@ pub mod postgres;
 mod ready;
 mod release_environment;
 mod retire;
+mod serving;
 mod supervised;
 
 pub use down::DownError;

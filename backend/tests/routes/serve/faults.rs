@@ -2,7 +2,7 @@
 
 #[cfg(feature = "faults")]
 mod built_in {
-    use super::super::client::{get, post, unix};
+    use super::super::client::{get, post, tcp, unix};
     use super::super::process::{Release, Stage};
 
     fn broken(stage: &Stage, fault: &str) -> Release {
@@ -25,6 +25,17 @@ mod built_in {
         let mut release = broken(&stage, "exit");
         assert_eq!(release.ending().code(), Some(1));
         assert!(release.log().contains("CRM_FAULT=exit"));
+    }
+
+    #[test]
+    fn deaf_is_well_until_it_serves() {
+        let stage = Stage::new(None);
+        let release = broken(&stage, "deaf");
+        assert_eq!(unix(&release.private).ask(&get("/health/ready")).unwrap().status, 200);
+        release.command("serve");
+        let mut client = tcp(stage.address());
+        client.set_patience(std::time::Duration::from_millis(200));
+        assert!(client.ask(&get("/health/live")).is_err(), "it answers");
     }
 
     #[test]
