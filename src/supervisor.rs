@@ -26,6 +26,7 @@ mod server;
 pub(crate) mod spawn;
 pub(crate) mod state;
 mod stop;
+pub(crate) mod strangers;
 mod switch;
 
 pub(crate) use error::Failure;

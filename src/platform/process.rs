@@ -15,6 +15,7 @@ use serde_json::json;
 use crate::state_directory::StateDirectory;
 use crate::supervisor::protocol::{Request, Start};
 use crate::supervisor::state::StoredState;
+use crate::supervisor::strangers;
 
 mod down;
 mod logs;
@@ -103,7 +104,8 @@ impl ProcessPlatform {
         if supervised.is_up().await {
             return Ok(false);
         }
-        Ok(supervised.stored()?.instances.iter().all(|instance| !instance.process.is_alive()))
+        let known = supervised.stored()?.instances.iter().any(|instance| instance.process.is_alive());
+        Ok(!known && strangers::holders(&self.options.directory.sockets()?).is_empty())
     }
 
     /// An effect that only ends things: without anything to end it is done at once, the token remembered.

@@ -15,12 +15,15 @@ use super::listener::{address_of, is_taken, listen_on, port_holder};
 use super::process::ProcessIdentity;
 use super::protocol::Variable;
 use super::state::{StoredInstance, StoredState};
+use super::strangers::{self, Stranger};
 use super::switch::promote;
 use super::{SuperviseOptions, instance};
 use crate::state_directory::{SocketDirectory, StateDirectory};
 
 /// How long a living release may take to answer its new supervisor.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
+/// How long a killed release may take to be gone.
+const END_PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Makes a supervisor of what was left.
 pub(super) async fn take_over(
@@ -29,14 +32,19 @@ pub(super) async fn take_over(
     sockets: SocketDirectory,
 ) -> Result<Arc<Supervisor>, SupervisorError> {
     let mut state = StoredState::read(&directory)?;
+    let strangers = recognise(&mut state, strangers::holders(&sockets));
     state.instances.retain(|instance| instance.process.is_alive());
     let mut modes = Vec::new();
     for instance in &state.instances {
         modes.push((instance.number, mode_of(&sockets, instance).await));
     }
-    settle(&mut state, &modes);
-    let public = match public_from(&sockets, &state.instances).await {
+    let doubtful = settle(&mut state, &modes);
+    let public = public_from(&sockets, &state.instances).await;
+    end_all(strangers.into_iter().map(|stranger| stranger.process).chain(doubtful)).await;
+    state.instances.retain(|instance| instance.process.is_alive());
+    let public = match public {
         Some(public) => public,
+        // Whoever held the address without being known is gone by now.
         None => listen_on(options.address).map_err(|error| cannot_listen(options.address, error))?,
     };
     // What lives goes on where it is; whoever wants to start something elsewhere is told so.
@@ -46,19 +54,24 @@ pub(super) async fn take_over(
     state.write(&directory)?;
     let supervisor = Arc::new(Supervisor::new(address, directory, sockets, state, public));
     for instance in supervisor.state().instances {
-        supervisor.adopt(instance).await;
+        let mode = modes.iter().find(|(number, _)| *number == instance.number).and_then(|(_, mode)| *mode);
+        supervisor.adopt(instance, mode).await;
     }
     Ok(supervisor)
 }
 
 impl Supervisor {
-    async fn adopt(self: &Arc<Self>, instance: StoredInstance) {
+    async fn adopt(self: &Arc<Self>, instance: StoredInstance, mode: Option<Mode>) {
         tracing::info!(release = %instance.release, pid = instance.process.pid, role = ?instance.role, "adopted");
-        let environment = environment_of(instance.process.pid);
-        self.memory().held.insert(instance.number, Held { sockets: None, environment });
+        if let Some(environment) = environment_of(instance.process.pid) {
+            self.memory().held.insert(instance.number, Held { sockets: None, environment });
+        }
         self.watch(instance.number, instance.process.clone());
-        if instance.role == Role::Draining {
-            self.drain(&instance).await;
+        match (instance.role, mode) {
+            (Role::Draining, _) => self.drain(&instance).await,
+            (Role::Serving, Some(Mode::Serving | Mode::Draining)) | (Role::Candidate, _) => {}
+            // It was started again, and nobody was left to tell it.
+            (Role::Serving, _) => self.let_serve(instance.number, instance.process),
         }
     }
 }
@@ -74,19 +87,48 @@ async fn mode_of(sockets: &SocketDirectory, instance: &StoredInstance) -> Option
     }
 }
 
-/// Ends a switch that its supervisor did not: forward when the new release had begun to serve.
-fn settle(state: &mut StoredState, modes: &[(u64, Option<Mode>)]) {
-    let Some(to) = state.switching.take() else {
-        return;
-    };
-    let serves = |number| modes.contains(&(number, Some(Mode::Serving)));
-    let begun = state
-        .instances
-        .iter()
-        .find(|found| found.release == to && found.role == Role::Candidate && serves(found.number))
-        .map(|found| found.number);
-    if let Some(number) = begun {
-        promote(state, number);
+/// Gives a serving instance that was started again, and not written down, its new process. Gives back who else
+/// holds a control socket: a release that nobody knows.
+fn recognise(state: &mut StoredState, holders: Vec<Stranger>) -> Vec<Stranger> {
+    let mut strangers = Vec::new();
+    for holder in holders {
+        match state.instance_mut(holder.number) {
+            Some(known) if known.process.is_alive() => {}
+            Some(known) if known.role == Role::Serving => known.process = holder.process,
+            _ => strangers.push(holder),
+        }
+    }
+    strangers
+}
+
+/// Ends a switch that its supervisor did not: forward when the new release had begun to serve. Gives what must
+/// not live on: of a candidate that cannot be asked nobody knows whether it accepts.
+fn settle(state: &mut StoredState, modes: &[(u64, Option<Mode>)]) -> Vec<ProcessIdentity> {
+    let switching = state.switching.take();
+    let mode = |number| modes.iter().find(|(found, _)| *found == number).and_then(|(_, mode)| *mode);
+    let candidates: Vec<StoredInstance> =
+        state.instances.iter().filter(|found| found.role == Role::Candidate).cloned().collect();
+    let mut doubtful = Vec::new();
+    for candidate in candidates {
+        let is_meant = switching.as_ref() == Some(&candidate.release);
+        match mode(candidate.number) {
+            Some(Mode::Serving) if is_meant => drop(promote(state, candidate.number)),
+            Some(Mode::Serving) => doubtful.push(candidate.process),
+            None if is_meant => doubtful.push(candidate.process),
+            _ => {}
+        }
+    }
+    doubtful
+}
+
+/// Ends releases that must not go on.
+async fn end_all(processes: impl Iterator<Item = ProcessIdentity>) {
+    for process in processes {
+        tracing::warn!(pid = process.pid, "a release that nobody knows or that cannot be asked is killed");
+        process.kill_group();
+        if !process.is_over_within(END_PATIENCE).await {
+            tracing::error!(pid = process.pid, "it lives on");
+        }
     }
 }
 
@@ -112,12 +154,14 @@ fn cannot_listen(address: SocketAddr, source: std::io::Error) -> SupervisorError
 }
 
 /// What a living release was started with, so that it can be started again without secrets on disk.
-fn environment_of(pid: i32) -> Vec<Variable> {
-    let bytes = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    bytes
+fn environment_of(pid: i32) -> Option<Vec<Variable>> {
+    let bytes = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let variables: Vec<Variable> = bytes
         .split(|&byte| byte == 0)
         .filter_map(|entry| std::str::from_utf8(entry).ok()?.split_once('='))
         .filter(|(name, _)| !instance::GIVEN.contains(name))
         .map(|(name, value)| Variable { name: name.to_owned(), value: SecretString::from(value) })
-        .collect()
+        .collect();
+    // A process that has just ended has none.
+    (!variables.is_empty()).then_some(variables)
 }

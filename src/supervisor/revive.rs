@@ -59,20 +59,37 @@ impl Supervisor {
             state.instance_mut(number).into_iter().for_each(|found| *found = renewed.clone())
         });
         self.watch(number, process.clone());
-        self.let_serve(number, &process).await;
+        self.let_serve(number, process);
         Ok(())
     }
 
-    async fn let_serve(&self, number: u64, process: &ProcessIdentity) {
-        let control = self.sockets.instance_socket(number, "control");
-        let deadline = Instant::now() + SERVE_DEADLINE;
-        while process.is_alive() && Instant::now() < deadline {
-            match tell(&control, Command::Serve, Duration::from_secs(1)).await {
-                Ok(_) => return,
-                Err(error) => tracing::debug!(%error, "not serving yet"),
+    /// Tells it to serve until it hears. Who does not hear in time is killed, and so started again. Holds up no
+    /// effect: a switch meanwhile gives the address to somebody else, and this ends.
+    pub(super) fn let_serve(self: &Arc<Self>, number: u64, process: ProcessIdentity) {
+        let supervisor = Arc::clone(self);
+        tokio::spawn(async move {
+            let control = supervisor.sockets.instance_socket(number, "control");
+            let deadline = Instant::now() + SERVE_DEADLINE;
+            while supervisor.should_serve(number, &process) {
+                match tell(&control, Command::Serve, Duration::from_secs(1)).await {
+                    Ok(_) => return,
+                    Err(error) => tracing::debug!(%error, "not serving yet"),
+                }
+                if Instant::now() >= deadline {
+                    tracing::warn!(pid = process.pid, "it does not hear that it should serve, and is killed");
+                    process.kill_group();
+                    return;
+                }
+                sleep(Duration::from_millis(20)).await;
             }
-            sleep(Duration::from_millis(20)).await;
-        }
+        });
+    }
+
+    fn should_serve(&self, number: u64, process: &ProcessIdentity) -> bool {
+        let is_meant = |found: &StoredInstance| {
+            found.number == number && found.role == Role::Serving && found.process == *process
+        };
+        process.is_alive() && !self.is_ending(number) && self.state().instances.iter().any(is_meant)
     }
 }
 

@@ -39,6 +39,9 @@ impl Supervisor {
             for old in replaced {
                 self.drain(&old).await;
             }
+        } else if let Err(error) = self.tell_instance(&new, Command::Serve).await {
+            // The proof below shows whether it matters.
+            tracing::warn!(release = %to, %error, "what serves does not hear");
         }
         self.record(|state| state.switching = None);
         self.prove(to).await

@@ -70,7 +70,7 @@ impl Machine {
             ("JWT_SECRET".to_owned(), "0f1e2d3c4b5a69788796a5b4c3d2e1f0".to_owned()),
             ("POSTGRES_DSN".to_owned(), "postgresql://nobody:none@127.0.0.1:1/none".to_owned()),
             ("DRAIN_SECONDS".to_owned(), "1".to_owned()),
-            ("REQUEST_TIMEOUT_SECONDS".to_owned(), "1".to_owned()),
+            ("REQUEST_TIMEOUT_SECONDS".to_owned(), "5".to_owned()),
         ];
         for (name, value) in extra {
             variables.retain(|(present, _)| present != name);

@@ -15,7 +15,12 @@ use crmctl::platform::process::postgres::PrivatePostgres;
 async fn three_switches_and_three_ways_back_fail_no_request() {
     let machine = Machine::new();
     let dsn = seeded(&machine).await;
-    let platform = machine.platform(&[("POSTGRES_DSN", &dsn), ("LOGIN_FAILURES_PER_ADDRESS", "1000")]);
+    let extra = [
+        ("POSTGRES_DSN", dsn.as_str()),
+        ("LOGIN_FAILURES_PER_ADDRESS", "1000"),
+        ("REQUEST_TIMEOUT_SECONDS", "30"),
+    ];
+    let platform = machine.platform(&extra);
     let releases: Vec<_> = (1..=4).map(|number| machine.release(number)).collect();
     machine.deploy(&platform, &releases[0], 1).await;
     let load = Load::start(machine.address, 12, Duration::from_millis(60));
