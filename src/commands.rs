@@ -56,7 +56,7 @@ impl Context {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let terminal = terminal(&cli.global);
-    start_logging(cli.global.verbose);
+    start_logging(&cli, &terminal);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -77,11 +77,14 @@ pub fn main() -> ExitCode {
     ExitCode::from(exit.code())
 }
 
-/// Logs of crmctl itself go to stderr when asked for: `--verbose`, or `CRMCTL_LOG`.
-fn start_logging(verbose: bool) {
-    let default = if verbose { "crmctl=info" } else { "error" };
+/// Logs of crmctl itself go to stderr when asked for: `--verbose`, or `CRMCTL_LOG`. A supervisor's stderr is the
+/// file that hints say to read.
+fn start_logging(cli: &Cli, terminal: &Terminal) {
+    let supervises = matches!(cli.verb, Verb::Supervise(_));
+    let default = if cli.global.verbose || supervises { "crmctl=info" } else { "error" };
     let filter = EnvFilter::try_from_env("CRMCTL_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(terminal.paint_talk().on);
+    let _ = log.with_writer(std::io::stderr).try_init();
 }
 
 /// The terminal that the options ask for.
