@@ -9,6 +9,7 @@ mod building;
 mod configuration;
 mod contract;
 mod database;
+mod down;
 mod gate;
 mod interruption;
 mod jobs;

@@ -1,51 +1,139 @@
-//! `crmctl down`: stops an embedded environment; with `--purge` removes it.
+//! `crmctl down`: stops what crmctl runs of an environment; with `--purge` removes an embedded one.
 
-use phases::engine::ledger::{Claim, Ledger};
+use phases::engine::event::Ending;
+use phases::engine::failure::FailureClass;
+use phases::engine::ledger::{Claim, Lease, Ledger};
 
 use super::{Context, run};
 use crate::cli::DownArgs;
-use crate::error::{Error, Exit};
-use crate::site::Needs;
-use crate::{actor, error, run_id};
+use crate::error::{Error, Exit, chain};
+use crate::platform::process::DownError;
+use crate::report::json::{self, EventBody, RunFinished};
+use crate::report::live::Live;
+use crate::site::{Needs, Site};
+use crate::{actor, run_id};
 
 /// Stops releases, supervisor and private PostgreSQL, under the lease.
 ///
 /// # Errors
-/// The environment is not embedded, somebody holds the lease, or something does not end.
+/// Somebody holds the lease, something does not end, or it is not ours to remove.
 pub(super) async fn command(context: &Context, arguments: &DownArgs) -> Result<Exit, Error> {
+    let run = run_id::fresh();
     let name = &arguments.on.environment;
-    let site = context.site(name, Needs::WhatIsThere)?;
-    if !site.environment.database.embedded {
-        return Err(Error::refused(format!("`{name}` is not embedded: crmctl does not own its servers")));
+    let live = Live::new(&context.terminal, &run, name);
+    let outcome = Down { context, name, live: &live, run: &run }.go(arguments.purge).await;
+    if context.terminal.json {
+        let finished = match &outcome {
+            Ok(next) => done(next.clone()),
+            Err(error) => failed(error),
+        };
+        live.tell_machine(EventBody::RunFinished(Box::new(finished)));
     }
-    if !site.state.path().exists() {
-        context.terminal.line(&format!("{name} was never up"));
-        return Ok(Exit::Done);
-    }
-    if arguments.purge && !confirmed(context, name)? {
-        return Err(Error::refused("not confirmed").hint(format!("run `crmctl down {name} --purge --yes`")));
-    }
-    site.state.ensure().map_err(|error| Error::refused(error::chain(&error)))?;
-    let claim = Claim { holder: actor::holder(), run: run_id::fresh(), verb: "down".to_owned() };
-    let lease = site.ledger.acquire(&claim).await.map_err(|error| run::ledger_error(&error))?;
-    let failed = |error: &dyn std::error::Error| Error::new(Exit::Unwound, error::chain(error));
-    if arguments.purge {
-        site.platform.purge(lease.token).await.map_err(|error| failed(&error))?;
-        context.terminal.line(&format!("{name} is down and its state is removed"));
-        return Ok(Exit::Done);
-    }
-    site.platform.down(lease.token).await.map_err(|error| failed(&error))?;
-    site.ledger.release(&lease).await.map_err(|error| run::ledger_error(&error))?;
-    context.terminal.line(&format!("{name} is down; its data stays"));
-    context.terminal.line(&format!("next: crmctl deploy {name}"));
-    Ok(Exit::Done)
+    outcome.map(|_| Exit::Done)
 }
 
-/// Removing data asks first, where somebody can answer.
-fn confirmed(context: &Context, name: &str) -> Result<bool, Error> {
-    if context.global.yes {
-        return Ok(true);
+/// One going down.
+struct Down<'c> {
+    context: &'c Context,
+    name: &'c str,
+    live: &'c Live<'c>,
+    run: &'c str,
+}
+
+impl Down<'_> {
+    /// Gives the next command, when there is one.
+    async fn go(&self, purge: bool) -> Result<Option<String>, Error> {
+        let (name, terminal) = (self.name, &self.context.terminal);
+        let site = self.context.site(name, Needs::WhatIsThere)?;
+        if purge && !site.environment.database.embedded {
+            return Err(Error::refused(format!("the database of `{name}` is not ours to remove"))
+                .hint(format!("run `crmctl down {name}`: it stops what crmctl runs and removes nothing")));
+        }
+        if !site.state.path().exists() {
+            terminal.line(&format!("{name} was never up"));
+            return Ok(None);
+        }
+        if purge && !self.confirmed()? {
+            return Err(
+                Error::refused("not confirmed").hint(format!("run `crmctl down {name} --purge --yes`"))
+            );
+        }
+        let lease = self.lease(&site).await?;
+        let (verb, token) = ("down".to_owned(), lease.token);
+        if terminal.json {
+            self.live.tell_machine(EventBody::RunStarted { verb, token });
+        }
+        if purge {
+            // The lease goes with the state.
+            site.platform.purge(token).await.map_err(|error| self.not_down(&error))?;
+            terminal.line(&format!("{name} is down and its state is removed"));
+            return Ok(None);
+        }
+        let outcome = site.platform.down(token).await.map_err(|error| self.not_down(&error));
+        if let Err(error) = site.ledger.release(&lease).await {
+            tracing::warn!(%error, "the lease could not be given back");
+        }
+        outcome?;
+        let next = format!("crmctl deploy {name}");
+        terminal.line(&format!("{name} is down; its data stays"));
+        terminal.line(&format!("next: {next}"));
+        Ok(Some(next))
     }
-    let question = format!("remove the database, releases and journal of `{name}` for good?");
-    context.terminal.confirm(&question).map_err(|error| Error::refused(format!("no answer: {error}")))
+
+    async fn lease(&self, site: &Site) -> Result<Lease, Error> {
+        site.state.ensure().map_err(|error| hinted(Error::refused(chain(&error)), error.hint()))?;
+        let claim = Claim { holder: actor::holder(), run: self.run.to_owned(), verb: "down".to_owned() };
+        site.ledger.acquire(&claim).await.map_err(|error| run::ledger_error(&error))
+    }
+
+    fn not_down(&self, error: &DownError) -> Error {
+        let exit = match error.class() {
+            FailureClass::LeaseLost => Exit::LeaseLost,
+            FailureClass::Refused => Exit::Refused,
+            _ => Exit::Unwound,
+        };
+        let otherwise = || format!("run `crmctl status {}`", self.name);
+        hinted(Error::new(exit, chain(error)), Some(error.hint().unwrap_or_else(otherwise)))
+    }
+
+    /// Removing data asks first, where somebody can answer.
+    fn confirmed(&self) -> Result<bool, Error> {
+        if self.context.global.yes {
+            return Ok(true);
+        }
+        let question = format!("remove the database, releases and journal of `{}` for good?", self.name);
+        let answer = self.context.terminal.confirm(&question);
+        answer.map_err(|error| Error::refused(format!("no answer: {error}")))
+    }
+}
+
+fn hinted(error: Error, hint: Option<String>) -> Error {
+    Error { hint, ..error }
+}
+
+fn done(next: Option<String>) -> RunFinished {
+    RunFinished {
+        verb: "down".to_owned(),
+        ending: json::word(&Ending::Done),
+        exit_code: Exit::Done.code(),
+        release: None,
+        phases: Vec::new(),
+        recovery: Vec::new(),
+        failure: None,
+        next,
+        report: None,
+    }
+}
+
+fn failed(error: &Error) -> RunFinished {
+    let (ending, class) = match error.exit {
+        Exit::LeaseLost => (Ending::Interrupted, FailureClass::LeaseLost),
+        Exit::Unwound => (Ending::Failed, FailureClass::Failed),
+        _ => (Ending::Refused, FailureClass::Refused),
+    };
+    let mut finished = json::refused("down", ending, error);
+    if let Some(failure) = &mut finished.failure {
+        failure.class = json::word(&class);
+    }
+    finished
 }

@@ -40,6 +40,14 @@ pub enum DownError {
 }
 
 impl DownError {
+    /// What kind of no it is.
+    pub fn class(&self) -> FailureClass {
+        match self {
+            Self::Releases(failure) => failure.class,
+            Self::Postgres(_) | Self::Remove { .. } => FailureClass::Failed,
+        }
+    }
+
     /// The next action.
     pub fn hint(&self) -> Option<String> {
         match self {

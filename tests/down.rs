@@ -1,0 +1,53 @@
+//! `crmctl down`: stops what is ours, removes only what is ours, and says how it ended to people and machines.
+
+use serde_json::Value;
+
+use crate::harness::machine::Machine;
+
+const DEPLOY: [&str; 5] = ["deploy", "local", "--skip=perf", "--reason", "not this story"];
+
+fn notes(machine: &Machine) -> std::path::PathBuf {
+    machine.state().join("local/supervisor/state.json")
+}
+
+#[test]
+fn releases_over_an_outside_database_are_stopped_and_it_is_not_removed() {
+    let machine = Machine::new();
+    machine.crmctl(&DEPLOY).exits(0);
+    let outside = "dsn_key = \"POSTGRES_DSN\"\nmigrator_dsn_key = \"POSTGRES_MIGRATOR_DSN\"";
+    machine.configure("crm-server", &[("embedded = true", outside)]);
+    let said = machine.crmctl(&["down", "local", "--purge", "--yes"]).exits(10);
+    said.says(&["not ours to remove", "hint: run `crmctl down local`"]);
+    assert!(std::net::TcpStream::connect(("127.0.0.1", machine.port)).is_ok(), "a refusal stopped it");
+    machine.crmctl(&["down", "local"]).exits(0).says(&["next: crmctl deploy local"]);
+    assert!(std::net::TcpStream::connect(("127.0.0.1", machine.port)).is_err(), "it goes on");
+    assert!(machine.state().join("local/releases").is_dir());
+    machine.configure("crm-server", &[]);
+}
+
+#[test]
+fn machines_are_told_how_it_ended_and_a_newer_run_is_told_from_a_failure() {
+    let machine = Machine::new();
+    let down = ["down", "local", "--output", "json"];
+    let last = |said: &crate::harness::machine::Said| -> Value { said.events().pop().unwrap() };
+    let end = last(&machine.crmctl(&down).exits(0));
+    assert_eq!((&end["event"], &end["ending"]), (&"run.finished".into(), &"done".into()), "{end}");
+    machine.crmctl(&DEPLOY).exits(0);
+    let end = last(&machine.crmctl(&down).exits(0));
+    assert_eq!((&end["verb"], &end["next"]), (&"down".into(), &"crmctl deploy local".into()), "{end}");
+
+    let before = std::fs::read_to_string(notes(&machine)).unwrap();
+    let mut newer: Value = serde_json::from_str(&before).unwrap();
+    newer["token"] = 1_000_000.into();
+    std::fs::write(notes(&machine), newer.to_string()).unwrap();
+    let said = machine.crmctl(&down).exits(12).says(&["hint: run `crmctl status local`"]);
+    let end = last(&said);
+    assert_eq!((&end["ending"], &end["exit_code"]), (&"interrupted".into(), &12.into()), "{end}");
+    assert_eq!(end["failure"]["class"], "lease_lost");
+
+    std::fs::write(notes(&machine), "{").unwrap();
+    let said = machine.crmctl(&down).exits(20).says(&["state.json"]);
+    let end = last(&said);
+    assert_eq!((&end["ending"], &end["failure"]["class"]), (&"failed".into(), &"failed".into()), "{end}");
+    std::fs::write(notes(&machine), before).unwrap();
+}
