@@ -67,5 +67,6 @@ async fn run(options: SuperviseOptions) -> Result<(), SupervisorError> {
         _ = interrupt.recv() => tracing::info!("interrupted; releases live on"),
     }
     server::unbind(&supervisor);
+    supervisor.collect_logs();
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Colours, or none.
 #[derive(Debug, Clone, Copy)]
@@ -92,10 +93,28 @@ impl Terminal {
 
     /// One line of data. A closed stdout is no reason to stop a run.
     pub fn data(&self, line: &str) {
+        let _ = self.try_data(line);
+    }
+
+    /// One line of data, for who has nothing to do but to be read.
+    ///
+    /// # Errors
+    /// Nobody reads stdout any more, or it cannot be written.
+    pub fn try_data(&self, line: &str) -> std::io::Result<()> {
+        let mut written = Ok(());
         self.beside_bars(|| {
             let mut out = std::io::stdout().lock();
-            let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+            written = writeln!(out, "{line}").and_then(|()| out.flush());
         });
+        written
+    }
+
+    /// Whether whoever read stdout is gone.
+    pub fn is_deserted(&self) -> bool {
+        let stdout = std::io::stdout();
+        let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
+        let gone = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
+        poll(&mut watched, Some(&Timespec::default())).is_ok() && watched[0].revents().intersects(gone)
     }
 
     /// One line for people: on stdout, or on stderr when stdout carries JSON.

@@ -13,6 +13,7 @@ mod down;
 mod gate;
 mod interruption;
 mod jobs;
+mod logs;
 mod measuring;
 mod migrations;
 mod notifications;

@@ -7,6 +7,7 @@ mod contract;
 mod database;
 mod down;
 mod load;
+mod logs;
 mod machine;
 mod postgres;
 mod start;

@@ -1,43 +1,53 @@
 //! `crmctl logs`: what the releases log, from the state directory. Read only.
 
+use std::time::Duration;
+
 use super::Context;
 use crate::cli::LogsArgs;
 use crate::error::{Error, Exit, chain};
+use crate::platform::process::LogError;
 use crate::site::Needs;
-use crate::terminal::Terminal;
 
-/// Prints the last lines, and what comes when followed.
+/// How often a reader that has left is noticed although nothing is written.
+const PERIOD: Duration = Duration::from_millis(200);
+
+/// Prints the last lines, and what comes when followed, until nobody reads it any more.
 ///
 /// # Errors
 /// There is no log, or it cannot be read.
 pub(super) async fn command(context: &Context, arguments: &LogsArgs) -> Result<Exit, Error> {
     let name = &arguments.on.environment;
     let site = context.site(name, Needs::WhatIsThere)?;
-    let refused = |error: &dyn std::error::Error| Error::refused(chain(error));
-    // Opened before the last lines are read, so that none is lost between the two.
-    let followed = if arguments.follow {
-        Some(site.platform.follow_log().map_err(|error| refused(&error))?)
-    } else {
-        None
-    };
-    let lines = site.platform.last_log_lines(arguments.lines);
-    if lines.is_empty() && followed.is_none() {
+    let refused = |error: LogError| Error::refused(chain(&error));
+    let wanted = |line: &str| arguments.grep.as_deref().is_none_or(|text| line.contains(text));
+    let end = site.platform.last_log_lines(arguments.lines, wanted);
+    if !arguments.follow && site.platform.last_log_lines(1, |_| true).lines.is_empty() {
         return Err(Error::refused(format!("`{name}` has logged nothing yet"))
             .hint(format!("run `crmctl deploy {name}`")));
     }
-    let print = |terminal: &Terminal, line: &str| {
-        if arguments.grep.as_deref().is_none_or(|wanted| line.contains(wanted)) {
-            terminal.data(&printable(line));
+    for line in &end.lines {
+        if context.terminal.try_data(&printable(line)).is_err() {
+            return Ok(Exit::Done);
         }
-    };
-    for line in lines {
-        print(&context.terminal, &line);
     }
-    let Some(mut followed) = followed else { return Ok(Exit::Done) };
+    if !arguments.follow {
+        return Ok(Exit::Done);
+    }
+    let mut followed = site.platform.follow_log_after(&end).map_err(refused)?;
+    let mut look = tokio::time::interval(PERIOD);
     loop {
-        tokio::select! {
+        let line = tokio::select! {
             _ = tokio::signal::ctrl_c() => return Ok(Exit::Done),
-            line = followed.next_line() => print(&context.terminal, &line.map_err(|error| refused(&error))?),
+            _ = look.tick() => {
+                if context.terminal.is_deserted() {
+                    return Ok(Exit::Done);
+                }
+                continue;
+            }
+            line = followed.next_line() => line.map_err(refused)?,
+        };
+        if wanted(&line) && context.terminal.try_data(&printable(&line)).is_err() {
+            return Ok(Exit::Done);
         }
     }
 }

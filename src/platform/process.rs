@@ -28,7 +28,7 @@ mod serving;
 mod supervised;
 
 pub use down::DownError;
-pub use logs::{FollowedLog, LogError};
+pub use logs::{FollowedLog, LogEnd, LogError};
 use release_environment::EnvironmentError;
 pub use release_environment::{EnvironmentVariable, ReleaseEnvironment, Variables};
 pub use supervised::SupervisorProgram;

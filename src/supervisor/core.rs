@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 
+use super::logs::collect::Collector;
 use super::protocol::{Refusal, RefusalKind, Variable};
 use super::revive::Restarts;
 use super::state::{StateFileError, StoredState};
@@ -24,6 +25,8 @@ pub(super) struct Supervisor {
     pub(super) effects: tokio::sync::Mutex<()>,
     /// Told when there is nothing left to do.
     pub(super) closing: Notify,
+    /// Where the logs of releases have been read to.
+    pub(super) collector: Mutex<Collector>,
     memory: Mutex<Memory>,
 }
 
@@ -57,7 +60,9 @@ impl Supervisor {
     ) -> Self {
         let (held, restarts, ending) = (HashMap::new(), HashMap::new(), HashSet::new());
         let memory = Memory { state, public: Some(public), held, restarts, ending };
+        let collector = Mutex::new(Collector::resume(&directory));
         Self {
+            collector,
             address,
             directory,
             sockets,
@@ -137,6 +142,10 @@ impl Supervisor {
 
     /// Strikes an instance that is over from the state.
     pub(super) fn forget(&self, number: u64) {
+        let state = self.state();
+        if let Some(instance) = state.instances.iter().find(|found| found.number == number) {
+            self.collect_log(instance.release.as_str());
+        }
         self.record(|state| state.instances.retain(|found| found.number != number));
         self.release(number);
     }

@@ -78,7 +78,7 @@ async fn log_of_all_releases_is_followed() {
         tokio::time::timeout(DEADLINE, told).await.unwrap();
     }
     until("the last lines show", || {
-        platform.last_log_lines(50).iter().any(|line| line.starts_with(second.as_str()))
+        platform.last_log_lines(50, |_| true).lines.iter().any(|line| line.starts_with(second.as_str()))
     });
     platform.down(2).await.unwrap();
 }

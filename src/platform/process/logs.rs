@@ -1,7 +1,7 @@
 //! Reading the collected log of an environment, also while it grows and when it is set aside meanwhile.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Error as IoError, ErrorKind};
+use std::io::{BufRead, BufReader, Error as IoError, ErrorKind, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,7 +11,9 @@ use tokio::time::sleep;
 use phases::release::ReleaseId;
 
 use super::ProcessPlatform;
-use crate::supervisor::logs::last_lines;
+pub use crate::supervisor::logs::tail::LogEnd;
+use crate::supervisor::logs::tail::last_lines_of;
+use crate::supervisor::logs::{generations, last_lines};
 
 /// How often a followed log is looked at.
 const PERIOD: Duration = Duration::from_millis(100);
@@ -31,9 +33,9 @@ pub enum LogError {
 }
 
 impl ProcessPlatform {
-    /// The last `count` lines of all releases, oldest first, each `<release> <line>`.
-    pub fn last_log_lines(&self, count: usize) -> Vec<String> {
-        last_lines(&self.log(), 0, count)
+    /// The last `count` lines of all releases that are `wanted`, oldest first, each `<release> <line>`.
+    pub fn last_log_lines(&self, count: usize, wanted: impl Fn(&str) -> bool) -> LogEnd {
+        last_lines_of(&generations(&self.log()), count, wanted)
     }
 
     /// The last `count` lines of one release, oldest first.
@@ -46,10 +48,24 @@ impl ProcessPlatform {
     /// # Errors
     /// When the log exists and cannot be read.
     pub fn follow_log(&self) -> Result<FollowedLog, LogError> {
-        let mut followed =
-            FollowedLog { path: self.log(), open: None, partial: Vec::new(), from_beginning: false };
+        self.follow_log_after(&self.last_log_lines(0, |_| true))
+    }
+
+    /// Lines as they are written after `end`, each once and none left out.
+    ///
+    /// # Errors
+    /// When the log exists and cannot be read.
+    pub fn follow_log_after(&self, end: &LogEnd) -> Result<FollowedLog, LogError> {
+        let mut followed = FollowedLog { path: self.log(), open: None, partial: Vec::new() };
         followed.reopen()?;
-        followed.from_beginning = true;
+        if let (Some(position), Some(open)) = (end.position, &mut followed.open) {
+            let found = open.get_ref().metadata().map_err(|source| failed(&followed.path, source))?;
+            // Another file is all new.
+            if found.ino() == position.inode {
+                open.seek(SeekFrom::Start(position.offset))
+                    .map_err(|source| failed(&followed.path, source))?;
+            }
+        }
         Ok(followed)
     }
 
@@ -64,8 +80,6 @@ pub struct FollowedLog {
     path: PathBuf,
     open: Option<BufReader<File>>,
     partial: Vec<u8>,
-    /// A log that appears later is read whole.
-    from_beginning: bool,
 }
 
 impl FollowedLog {
@@ -79,6 +93,10 @@ impl FollowedLog {
                 return Ok(line);
             }
             if self.was_set_aside() {
+                // What was written before it was set aside comes first.
+                if let Some(line) = self.read_on()? {
+                    return Ok(line);
+                }
                 self.reopen()?;
             } else {
                 sleep(PERIOD).await;
@@ -108,15 +126,12 @@ impl FollowedLog {
         opened.is_none_or(|opened| (opened.ino(), opened.dev()) != (named.ino(), named.dev()))
     }
 
+    /// Opens what has the name now, at its beginning.
     fn reopen(&mut self) -> Result<(), LogError> {
-        let mut file = match File::open(&self.path) {
+        let file = match File::open(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             other => other.map_err(|source| failed(&self.path, source))?,
         };
-        if !self.from_beginning {
-            std::io::Seek::seek(&mut file, std::io::SeekFrom::End(0))
-                .map_err(|source| failed(&self.path, source))?;
-        }
         self.open = Some(BufReader::new(file));
         Ok(())
     }

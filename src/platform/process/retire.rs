@@ -7,6 +7,7 @@ use phases::release::ReleaseId;
 use serde_json::json;
 
 use crate::state_directory::StateDirectory;
+use crate::supervisor::logs::generations;
 
 pub(super) fn retire(directory: &StateDirectory, state: &PlatformState, keep: &[ReleaseId]) -> EffectOutcome {
     let is_needed = |release: &ReleaseId| {
@@ -21,8 +22,8 @@ pub(super) fn retire(directory: &StateDirectory, state: &PlatformState, keep: &[
             let message = format!("cannot remove `{}`: {error}", place.display());
             return EffectOutcome::NotDone(Failure::new(FailureClass::Failed, message));
         }
-        for end in ["log", "log.1"] {
-            let _ = std::fs::remove_file(directory.logs().join(format!("{release}.{end}")));
+        for log in generations(&directory.logs().join(format!("{release}.log"))) {
+            let _ = std::fs::remove_file(log);
         }
         removed.push(release.to_string());
     }

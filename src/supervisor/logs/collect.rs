@@ -15,42 +15,70 @@ use tokio::time::sleep;
 
 use crate::state_directory::StateDirectory;
 use crate::supervisor::core::Supervisor;
-use crate::supervisor::logs::set_aside_when_large;
+use crate::supervisor::logs::{make_room, set_aside_when_large};
 
 /// How often the files are read on.
 const PERIOD: Duration = Duration::from_millis(200);
-/// A log beyond this many bytes is set aside as `….log.1` and begun anew.
+/// A log of releases beyond this many bytes is set aside as `….log.1` and begun anew.
 const LARGEST: u64 = 10 * 1024 * 1024;
+/// The same for the supervisor's own.
+const LARGEST_OWN: u64 = 1024 * 1024;
 /// Most bytes read on at once.
 const CHUNK: u64 = 1024 * 1024;
+/// Most chunks of one release at once: who writes faster than this is read on in the next round.
+const MOST_CHUNKS: u32 = 64;
 /// A line longer than this is not waited for.
 const LONGEST_LINE: usize = 64 * 1024;
 
 /// Collects until the supervisor is gone.
 pub(in crate::supervisor) async fn run(supervisor: Weak<Supervisor>) {
-    let Some(directory) = supervisor.upgrade().map(|supervisor| supervisor.directory.clone()) else {
-        return;
-    };
-    let mut collector = Collector::resume(&directory);
     while let Some(supervisor) = supervisor.upgrade() {
-        let mut releases: Vec<String> =
-            supervisor.state().instances.iter().map(|instance| instance.release.to_string()).collect();
-        // An instance that just ended may have said last words.
-        releases.extend(supervisor.state().exits.iter().map(|exit| exit.release.to_string()));
-        releases.sort();
-        releases.dedup();
+        supervisor.collect_logs();
+        let own = supervisor.directory.logs().join("supervisor.log");
         drop(supervisor);
-        for release in releases {
-            if let Err(error) = collector.collect(&release) {
-                tracing::warn!(%release, %error, "its log cannot be collected");
-            }
+        if let Err(error) = keep_small(&own, LARGEST_OWN) {
+            tracing::warn!(%error, "the supervisor's log cannot be set aside");
         }
         sleep(PERIOD).await;
     }
 }
 
+impl Supervisor {
+    /// Collects what all releases that run have written.
+    pub(in crate::supervisor) fn collect_logs(&self) {
+        let mut releases: Vec<String> =
+            self.state().instances.iter().map(|instance| instance.release.to_string()).collect();
+        releases.sort();
+        releases.dedup();
+        releases.iter().for_each(|release| self.collect_log(release));
+    }
+
+    /// Collects what one release has written; its last words when it has ended.
+    pub(in crate::supervisor) fn collect_log(&self, release: &str) {
+        let mut collector = self.collector.lock().expect("nothing panics while it holds this lock");
+        for _ in 0..MOST_CHUNKS {
+            match collector.collect(release) {
+                Ok(Progress::More) => {}
+                Ok(Progress::Everything) => return,
+                Err(error) => {
+                    tracing::warn!(%release, %error, "its log cannot be collected");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// How far a log has been read.
+#[derive(Debug, PartialEq, Eq)]
+enum Progress {
+    Everything,
+    /// There may be more.
+    More,
+}
+
 /// Where each log has been read to.
-struct Collector {
+pub(in crate::supervisor) struct Collector {
     logs: PathBuf,
     combined: PathBuf,
     marks: PathBuf,
@@ -58,7 +86,7 @@ struct Collector {
 }
 
 impl Collector {
-    fn resume(directory: &StateDirectory) -> Self {
+    pub(in crate::supervisor) fn resume(directory: &StateDirectory) -> Self {
         let marks = directory.supervisor().join("collected.json");
         let read_to = std::fs::read(&marks)
             .ok()
@@ -68,19 +96,20 @@ impl Collector {
     }
 
     /// Appends the new lines of one release.
-    fn collect(&mut self, release: &str) -> Result<(), IoError> {
+    fn collect(&mut self, release: &str) -> Result<Progress, IoError> {
         let path = self.logs.join(format!("{release}.log"));
         let mark = self.read_to.get(release).copied().unwrap_or(0);
         let lines = match new_lines(&path, mark)? {
             Some(lines) => lines,
-            None => return Ok(()),
+            None => return Ok(Progress::Everything),
         };
         set_aside_when_large(&self.combined, LARGEST)?;
         let mut combined = open_to_append(&self.combined)?;
         combined.write_all(&prefixed(release, &lines.text))?;
         let read_to = if lines.end > LARGEST { cut(&path, lines.end)? } else { lines.end };
         self.read_to.insert(release.to_owned(), read_to);
-        std::fs::write(&self.marks, serde_json::to_vec(&self.read_to).expect("plain data"))
+        std::fs::write(&self.marks, serde_json::to_vec(&self.read_to).expect("plain data"))?;
+        Ok(Progress::More)
     }
 }
 
@@ -127,16 +156,28 @@ fn open_to_append(path: &Path) -> Result<File, IoError> {
     File::options().append(true).create(true).mode(0o600).open(path)
 }
 
+/// Copies a log beyond `largest` bytes aside and empties it.
+fn keep_small(path: &Path, largest: u64) -> Result<(), IoError> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.len() > largest => cut(path, found.len()).map(drop),
+        _ => Ok(()),
+    }
+}
+
 /// Copies the log aside and empties it, unless it has grown beyond `end` since: then the next round tries.
 /// The writer appends, so it goes on at the new beginning. Gives where to read on.
 fn cut(path: &Path, end: u64) -> Result<u64, IoError> {
-    std::fs::copy(path, path.with_extension("log.1"))?;
+    let copy = path.with_extension("log.new");
+    std::fs::copy(path, &copy)?;
     let file = File::options().write(true).open(path)?;
     if file.metadata()?.len() > end {
+        std::fs::remove_file(copy)?;
         return Ok(end);
     }
     // A line written between these two calls is lost to the log, never to the release.
     file.set_len(0)?;
+    make_room(path)?;
+    std::fs::rename(copy, path.with_extension("log.1"))?;
     Ok(0)
 }
 
@@ -176,9 +217,7 @@ mod tests {
         let (_directory, mut collector, log) = collector();
         let line = "x".repeat(1023) + "\n";
         append(&log, &line.repeat(11 * 1024));
-        for _ in 0..12 {
-            collector.collect(RELEASE).unwrap();
-        }
+        while collector.collect(RELEASE).unwrap() == Progress::More {}
         assert_eq!(std::fs::metadata(&log).unwrap().len(), 0);
         append(&log, "after\n");
         collector.collect(RELEASE).unwrap();
@@ -187,5 +226,22 @@ mod tests {
         let aside = collector.combined.with_extension("log.1");
         let total = std::fs::metadata(&aside).unwrap().len() + combined.len() as u64;
         assert!(total > 11 * 1024 * 1024, "lines were lost: {total}");
+    }
+
+    #[test]
+    fn as_many_logs_as_are_kept_and_no_more() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("supervisor.log");
+        keep_small(&log, 4).unwrap();
+        for number in 1..=6 {
+            append(&log, &format!("line {number}\n"));
+            keep_small(&log, 4).unwrap();
+        }
+        append(&log, "7\n");
+        keep_small(&log, 4).unwrap();
+        let text = |path: &PathBuf| std::fs::read_to_string(path).unwrap();
+        let kept: Vec<String> = super::super::generations(&log).iter().map(text).collect();
+        assert_eq!(kept, ["7\n", "line 6\n", "line 5\n", "line 4\n"]);
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 4);
     }
 }
