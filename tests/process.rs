@@ -13,3 +13,4 @@ mod postgres;
 mod start;
 mod succession;
 mod switch;
+mod versions;

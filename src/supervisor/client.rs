@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::protocol::{Answer, Envelope, Request, VERSION, VersionOnly};
+use super::protocol::{Answer, Envelope, Request, VersionOnly, version};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +23,7 @@ pub(crate) enum CallError {
     #[error("the supervisor gave no answer in {} s", .0.as_secs())]
     Late(Duration),
     /// It speaks another version.
-    #[error("the supervisor speaks version {speaks}, not {VERSION}")]
+    #[error("the supervisor speaks version {speaks}, not {}", version())]
     Version {
         /// Its version.
         speaks: u32,
@@ -47,7 +47,7 @@ async fn ask(socket: &Path, request: &Request) -> Result<Answer, CallError> {
         Err(error) if is_absence(&error) => return Err(CallError::Absent),
         Err(error) => return Err(CallError::Io(error)),
     };
-    let mut text = serde_json::to_vec(&Envelope { v: VERSION, body: request }).expect("plain data");
+    let mut text = serde_json::to_vec(&Envelope { v: version(), body: request }).expect("plain data");
     text.push(b'\n');
     stream.write_all(&text).await.map_err(|_| CallError::Lost)?;
     let mut line = String::new();
@@ -65,9 +65,9 @@ fn is_absence(error: &IoError) -> bool {
 
 fn understand(line: &str) -> Result<Answer, CallError> {
     let garbled = |error: serde_json::Error| CallError::Garbled(error.to_string());
-    let version: VersionOnly = serde_json::from_str(line).map_err(garbled)?;
-    if version.v != VERSION {
-        return Err(CallError::Version { speaks: version.v });
+    let answered: VersionOnly = serde_json::from_str(line).map_err(garbled)?;
+    if answered.v != version() {
+        return Err(CallError::Version { speaks: answered.v });
     }
     let envelope: Envelope<Answer> = serde_json::from_str(line).map_err(garbled)?;
     match envelope.body {

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, interval_at, timeout};
 
 use super::core::Supervisor;
-use super::protocol::{Answer, Envelope, Refusal, Request, VERSION, VersionOnly};
+use super::protocol::{Answer, Envelope, Refusal, Request, VersionOnly, version};
 
 /// Longest request, in bytes.
 const LONGEST_REQUEST: u64 = 1024 * 1024;
@@ -68,7 +68,7 @@ async fn converse(supervisor: Arc<Supervisor>, stream: UnixStream) {
     let Some(body) = answer(&supervisor, &line).await else {
         return;
     };
-    let mut text = serde_json::to_vec(&Envelope { v: VERSION, body }).expect("plain data");
+    let mut text = serde_json::to_vec(&Envelope { v: version(), body }).expect("plain data");
     text.push(b'\n');
     let _ = write.write_all(&text).await;
 }
@@ -114,9 +114,9 @@ async fn perform(supervisor: &Arc<Supervisor>, request: Request) -> Result<Strin
 
 /// The request, or the answer to one of another version.
 fn parse(line: &[u8]) -> Result<Result<Request, Answer>, serde_json::Error> {
-    let version: VersionOnly = serde_json::from_slice(line)?;
-    if version.v != VERSION {
-        return Ok(Err(Answer::Version { speaks: VERSION }));
+    let asked: VersionOnly = serde_json::from_slice(line)?;
+    if asked.v != version() {
+        return Ok(Err(Answer::Version { speaks: version() }));
     }
     let envelope: Envelope<Request> =
         serde_json::from_slice(line).map_err(|error| serde_json::Error::custom(error.to_string()))?;

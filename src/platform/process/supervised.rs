@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 use super::ProcessOptions;
 use crate::state_directory::StateDirectoryError;
 use crate::supervisor::client::{CallError, call};
-use crate::supervisor::protocol::{Answer, Refusal, RefusalKind, Request};
+use crate::supervisor::protocol::{Answer, Refusal, RefusalKind, Request, version};
 use crate::supervisor::spawn::spawn_detached;
 use crate::supervisor::state::{StateFileError, StoredState};
 use crate::supervisor::{Failure as LeftFailure, SuperviseOptions, logs};
@@ -79,6 +79,10 @@ impl Unanswered {
             // It may have acted, and asking again did not help.
             Self::Call(CallError::Lost | CallError::Late(_) | CallError::Garbled(_)) => {
                 EffectOutcome::Unknown(failure(FailureClass::Failed))
+            }
+            Self::Call(CallError::Version { .. }) => {
+                let hint = "use the crmctl that deployed last, or a newer one";
+                EffectOutcome::NotDone(failure(FailureClass::Refused).hint(hint))
             }
             Self::Call(_) => EffectOutcome::NotDone(failure(FailureClass::Failed)),
             Self::StateFile(StateFileError::LowerToken { .. }) => {
@@ -163,7 +167,7 @@ impl<'a> Supervised<'a> {
                 Ok(_) => return Err(CallError::Garbled("not the answer to this request".into()).into()),
                 Err(error) if tries >= TRIES => return Err(error.into()),
                 Err(CallError::Absent | CallError::Lost) => self.start().await?,
-                Err(CallError::Version { .. }) => self.replace().await?,
+                Err(CallError::Version { speaks }) if speaks < version() => self.replace().await?,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -176,7 +180,7 @@ impl<'a> Supervised<'a> {
         drains.max().unwrap_or_default()
     }
 
-    /// Ends a supervisor of another version; its releases live on and are taken over.
+    /// Ends a supervisor of an older version; its releases live on, serve on and are taken over.
     async fn replace(&self) -> Result<(), Unanswered> {
         if let Some(supervisor) = StoredState::read(&self.options.directory)?.supervisor {
             supervisor.signal(Signal::TERM);
