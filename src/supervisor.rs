@@ -15,6 +15,7 @@ mod core;
 mod error;
 pub(crate) mod http;
 mod instance;
+pub(crate) mod kept_environment;
 pub mod listener;
 pub(crate) mod lock;
 pub(crate) mod logs;

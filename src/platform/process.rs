@@ -116,7 +116,15 @@ impl ProcessPlatform {
             Ok(true) => {}
         }
         let token = request.token().unwrap_or_default();
-        match StoredState::fence_offline(&self.options.directory, token).await {
+        let directory = &self.options.directory;
+        let fenced = match &request {
+            Request::Shutdown { .. } => StoredState::rest_offline(directory, token, None).await,
+            Request::Withdraw { release, .. } => {
+                StoredState::rest_offline(directory, token, Some(release)).await
+            }
+            _ => StoredState::fence_offline(directory, token).await,
+        };
+        match fenced {
             Ok(()) => done(idle.to_owned()),
             Err(error) => Unanswered::from(error).into_outcome(),
         }

@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use super::control::{Command, Mode, tell};
 use super::core::{Held, Supervisor};
 use super::error::SupervisorError;
+use super::kept_environment::KeptEnvironment;
 use super::listener::{address_of, is_taken, listen_on, port_holder};
 use super::process::ProcessIdentity;
 use super::protocol::Variable;
@@ -33,7 +34,7 @@ pub(super) async fn take_over(
 ) -> Result<Arc<Supervisor>, SupervisorError> {
     let mut state = StoredState::read(&directory)?;
     let strangers = recognise(&mut state, strangers::holders(&sockets));
-    state.instances.retain(|instance| instance.process.is_alive());
+    state.instances.retain(|instance| instance.process.is_alive() || has_fallen(instance));
     let mut modes = Vec::new();
     for instance in &state.instances {
         modes.push((instance.number, mode_of(&sockets, instance).await));
@@ -41,7 +42,7 @@ pub(super) async fn take_over(
     let doubtful = settle(&mut state, &modes);
     let public = public_from(&sockets, &state.instances).await;
     end_all(strangers.into_iter().map(|stranger| stranger.process).chain(doubtful)).await;
-    state.instances.retain(|instance| instance.process.is_alive());
+    state.instances.retain(|instance| instance.process.is_alive() || has_fallen(instance));
     let public = match public {
         Some(public) => public,
         // Whoever held the address without being known is gone by now.
@@ -63,7 +64,8 @@ pub(super) async fn take_over(
 impl Supervisor {
     async fn adopt(self: &Arc<Self>, instance: StoredInstance, mode: Option<Mode>) {
         tracing::info!(release = %instance.release, pid = instance.process.pid, role = ?instance.role, "adopted");
-        if let Some(environment) = environment_of(instance.process.pid) {
+        let environment = environment_of(instance.process.pid).or_else(|| kept_environment(&instance));
+        if let Some(environment) = environment {
             self.memory().held.insert(instance.number, Held { sockets: None, environment });
         }
         self.watch(instance.number, instance.process.clone());
@@ -151,6 +153,22 @@ fn cannot_listen(address: SocketAddr, source: std::io::Error) -> SupervisorError
         return SupervisorError::PortTaken { address, holder: port_holder(address) };
     }
     SupervisorError::Listen { address, source }
+}
+
+/// It served until it died, after its supervisor or with it: it is started again like any other that dies.
+fn has_fallen(instance: &StoredInstance) -> bool {
+    instance.role == Role::Serving && instance.process.is_of_this_boot() && !instance.process.is_alive()
+}
+
+/// What a dead release was started with last.
+fn kept_environment(instance: &StoredInstance) -> Option<Vec<Variable>> {
+    match KeptEnvironment::read(&instance.directory) {
+        Ok(kept) => kept.map(|kept| kept.variables(instance.release.as_str())),
+        Err(error) => {
+            tracing::error!(release = %instance.release, %error, "it cannot be started again");
+            None
+        }
+    }
 }
 
 /// What a living release was started with, so that it can be started again without secrets on disk.

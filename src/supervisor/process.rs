@@ -72,6 +72,11 @@ impl ProcessIdentity {
         self.boot == boot_id() && start_of_living(self.pid) == Some(self.started)
     }
 
+    /// Whether it ran since this machine was started.
+    pub(crate) fn is_of_this_boot(&self) -> bool {
+        self.boot == boot_id()
+    }
+
     /// Waits until it is over and, when it was our child, buries it.
     pub(crate) async fn ended(&self) -> Exit {
         if let Some(handle) = self.handle().and_then(watched) {

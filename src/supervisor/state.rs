@@ -186,9 +186,33 @@ impl StoredState {
 
     /// Accepts a token while no supervisor runs.
     pub(crate) async fn fence_offline(state: &StateDirectory, token: u64) -> Result<(), StateFileError> {
+        Self::change_offline(state, token, |_| {}).await
+    }
+
+    /// Accepts a token while nothing runs, and from now on `release` is not meant to serve; none means any.
+    pub(crate) async fn rest_offline(
+        state: &StateDirectory,
+        token: u64,
+        release: Option<&ReleaseId>,
+    ) -> Result<(), StateFileError> {
+        Self::change_offline(state, token, |found| {
+            if release.is_none() || found.serving.as_ref() == release {
+                (found.serving, found.previous, found.switching) = (None, None, None);
+                found.instances.clear();
+            }
+        })
+        .await
+    }
+
+    async fn change_offline(
+        state: &StateDirectory,
+        token: u64,
+        change: impl FnOnce(&mut Self),
+    ) -> Result<(), StateFileError> {
         let _lock = lock(state).await?;
         let mut found = Self::read(state)?;
         found.accept(token)?;
+        change(&mut found);
         found.write(state)
     }
 }
@@ -237,6 +261,22 @@ mod tests {
         let error = StoredState::fence_offline(&state, 6).await.unwrap_err();
         assert!(matches!(error, StateFileError::LowerToken { token: 6, seen: 7 }));
         assert_eq!(StoredState::read(&state).unwrap().token, 7);
+    }
+
+    #[tokio::test]
+    async fn only_what_is_withdrawn_is_not_meant_to_serve_any_more() {
+        let (_directory, state) = state_directory();
+        let release = |n: u32| -> ReleaseId { format!("0123456789ab.{n:08}").parse().unwrap() };
+        let serving = StoredState { serving: Some(release(1)), ..StoredState::default() };
+        serving.write(&state).unwrap();
+        StoredState::rest_offline(&state, 1, Some(&release(2))).await.unwrap();
+        assert_eq!(StoredState::read(&state).unwrap().serving, Some(release(1)));
+        StoredState::rest_offline(&state, 2, Some(&release(1))).await.unwrap();
+        assert_eq!(StoredState::read(&state).unwrap().serving, None);
+        serving.write(&state).unwrap();
+        StoredState::rest_offline(&state, 3, None).await.unwrap();
+        let found = StoredState::read(&state).unwrap();
+        assert_eq!((found.serving, found.token), (None, 3));
     }
 
     #[test]

@@ -2,22 +2,13 @@
 //! and never changes, since it is part of the release's id; what crmctl knows of the place is asked anew at
 //! every start.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{Error as IoError, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
 
+use crate::supervisor::kept_environment::{KeptEnvironment, KeptEnvironmentError};
 use crate::supervisor::protocol::{Drain, Variable};
-
-/// Version of the file.
-const SCHEMA: u32 = 1;
-/// What tells a release which one it is.
-const IDENTITY: &str = "CRM_RELEASE";
 
 /// Gives variables, or why they cannot be had.
 pub type Variables = Arc<dyn Fn() -> Result<Vec<EnvironmentVariable>, String> + Send + Sync>;
@@ -53,63 +44,42 @@ impl EnvironmentVariable {
 pub(super) enum EnvironmentError {
     #[error("{0}")]
     Unknown(String),
-    #[error("cannot {what} `{}`: {source}", path.display())]
-    Io { path: PathBuf, what: &'static str, source: IoError },
-    #[error("`{}` is no environment of a release: {reason}", path.display())]
-    Broken { path: PathBuf, reason: String },
+    #[error(transparent)]
+    Kept(#[from] KeptEnvironmentError),
 }
 
 impl EnvironmentError {
     /// The next action.
     pub(super) fn hint(&self) -> Option<String> {
         match self {
-            Self::Unknown(_) | Self::Io { .. } => None,
-            Self::Broken { path, .. } => {
+            Self::Kept(KeptEnvironmentError::Broken { path, .. }) => {
                 Some(format!("remove `{}`: the next start takes today's configuration", path.display()))
             }
+            Self::Unknown(_) | Self::Kept(_) => None,
         }
     }
-}
-
-/// Content of `releases/<id>/environment`.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Kept {
-    schema: u32,
-    given: Vec<Variable>,
 }
 
 impl ReleaseEnvironment {
-    /// Everything that the release in `directory` finds, besides its sockets.
+    /// Everything that the release in `directory` finds, besides its sockets. Kept there, when there is one.
     pub(super) fn of(&self, release: &str, directory: &Path) -> Result<Vec<Variable>, EnvironmentError> {
-        let given = self.given_to(directory)?;
-        let own = (self.own)().map_err(EnvironmentError::Unknown)?;
-        let mut all: BTreeMap<String, SecretString> = plain(own);
-        all.extend(given.into_iter().map(|variable| (variable.name, variable.value)));
-        all.insert(IDENTITY.to_owned(), release.into());
-        Ok(all.into_iter().map(|(name, value)| Variable { name, value }).collect())
+        let given = match KeptEnvironment::read(directory)? {
+            Some(kept) => kept.given,
+            None => asked(&self.given)?,
+        };
+        let environment = KeptEnvironment::new(given, asked(&self.own)?);
+        // Without a directory there is no such release, as whoever starts it will say.
+        if directory.is_dir() {
+            environment.write(directory)?;
+        }
+        Ok(environment.variables(release))
     }
+}
 
-    /// As it was when the release was first started; this may be that time.
-    fn given_to(&self, directory: &Path) -> Result<Vec<Variable>, EnvironmentError> {
-        let path = directory.join("environment");
-        if let Some(kept) = read(&path)? {
-            return Ok(kept);
-        }
-        let given = plain((self.given)().map_err(EnvironmentError::Unknown)?);
-        let given: Vec<Variable> = given.into_iter().map(|(name, value)| Variable { name, value }).collect();
-        if !directory.is_dir() {
-            // There is no such release, as whoever starts it will say.
-            return Ok(given);
-        }
-        write(&path, &Kept { schema: SCHEMA, given }).map_err(|source| EnvironmentError::Io {
-            path: path.clone(),
-            what: "write",
-            source,
-        })?;
-        // Whoever was faster wrote what counts.
-        read(&path)?.ok_or_else(|| EnvironmentError::Broken { path, reason: "it vanished".into() })
-    }
+fn asked(variables: &Variables) -> Result<Vec<Variable>, EnvironmentError> {
+    let variables = variables().map_err(EnvironmentError::Unknown)?;
+    let variable = |EnvironmentVariable { name, value }| Variable { name, value };
+    Ok(variables.into_iter().map(variable).collect())
 }
 
 /// How long a release with these variables may take to leave. Names and defaults are the server's own.
@@ -123,44 +93,6 @@ pub(super) fn drain_of(variables: &[Variable]) -> Drain {
         seconds: seconds("DRAIN_SECONDS", usual.seconds),
         request_seconds: seconds("REQUEST_TIMEOUT_SECONDS", usual.request_seconds),
     }
-}
-
-fn plain(variables: Vec<EnvironmentVariable>) -> BTreeMap<String, SecretString> {
-    variables.into_iter().map(|variable| (variable.name, variable.value)).collect()
-}
-
-fn read(path: &Path) -> Result<Option<Vec<Variable>>, EnvironmentError> {
-    let text = match std::fs::read(path) {
-        Ok(text) => text,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
-        Err(source) => return Err(EnvironmentError::Io { path: path.to_owned(), what: "read", source }),
-    };
-    let broken = |reason: String| EnvironmentError::Broken { path: path.to_owned(), reason };
-    // Of a mistake only the place is told: the text around it may be a secret.
-    let kept: Kept = serde_json::from_slice(&text)
-        .map_err(|error| broken(format!("line {} column {}", error.line(), error.column())))?;
-    if kept.schema == SCHEMA { Ok(Some(kept.given)) } else { Err(broken(format!("schema {}", kept.schema))) }
-}
-
-/// Whole or not at all, and never over what is there.
-fn write(path: &Path, kept: &Kept) -> Result<(), IoError> {
-    let beside = path.with_extension(format!("new-{}", std::process::id()));
-    let _ = std::fs::remove_file(&beside);
-    let written = fill(&beside, kept).and_then(|()| match std::fs::hard_link(&beside, path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
-    });
-    let _ = std::fs::remove_file(&beside);
-    written?;
-    File::open(path.parent().expect("a file in a directory"))?.sync_all()
-}
-
-fn fill(path: &Path, kept: &Kept) -> Result<(), IoError> {
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(&serde_json::to_vec(kept).expect("plain data"))?;
-    file.sync_all()
 }
 
 #[cfg(test)]
