@@ -12,8 +12,8 @@ use super::tables::{Database, Notify};
 /// Name under which the backend looks for its database.
 const BACKEND_DSN: &str = "POSTGRES_DSN";
 
-/// Values by the name that the backend knows. The migrator's DSN is never among them: that role passes row-level
-/// security, nor the chat's address, which is crmctl's own.
+/// Values by the name that the backend knows. Never among them: the migrator's DSN, since that role passes
+/// row-level security, and the chat's address.
 pub fn given<'s>(
     secrets: &'s Secrets,
     database: &Database,
@@ -50,7 +50,8 @@ mod tests {
             migrator_dsn_key: keys.map(|keys| keys.1.to_owned()),
             ..Database::default()
         };
-        let all = given(&secrets, &database, &Notify::default());
+        let notify = Notify { webhook_key: Some("HOOK".to_owned()), ..Notify::default() };
+        let all = given(&secrets, &database, &notify);
         all.into_iter().map(|(name, value)| (name.to_owned(), value.expose_secret().to_owned())).collect()
     }
 
@@ -69,7 +70,8 @@ mod tests {
 
     #[test]
     fn what_the_backend_may_know_beyond_the_table_is_given() {
-        let all = given_of(&[("LOGIN_WINDOW_SECONDS", "60"), ("REDIS_HOST", "r")], None);
+        let all =
+            given_of(&[("LOGIN_WINDOW_SECONDS", "60"), ("REDIS_HOST", "r"), ("HOOK", "https://h/x")], None);
         assert_eq!(all.into_keys().collect::<Vec<_>>(), ["LOGIN_WINDOW_SECONDS", "REDIS_HOST"]);
     }
 }
