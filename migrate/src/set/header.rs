@@ -176,7 +176,7 @@ fn version(value: &str) -> Result<i64, Complaint> {
     let number = value.parse().ok().filter(|version| *version > 0);
     number.ok_or_else(|| {
         (
-            format!("`{value}` is not the number of a migration"),
+            format!("`{value}` is not the number of a migration for `crmctl:breaks-below`"),
             Some("write `-- crmctl:breaks-below NNN`".to_owned()),
         )
     })
