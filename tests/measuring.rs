@@ -21,7 +21,7 @@ fn a_load_without_a_right_answer_fails_though_no_threshold_is_required() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{closed}");
     let load = ["perf", "--url", &url, "--suite", &file, "--rate", "20", "--duration", "1"];
-    machine.crmctl(&load).exits(30).says(&["perf/load", "0 of 20 answered rightly", "connect"]);
+    machine.crmctl(&load).exits(30).says(&["perf/requests-answered", "0 of 20", "connect"]);
 
     suite(&machine, "nowhere", "/nowhere");
     let own = [
@@ -30,9 +30,9 @@ fn a_load_without_a_right_answer_fails_though_no_threshold_is_required() {
     ];
     machine.configure("crm-server", &own);
     machine.crmctl(&["deploy", "local", "--skip", "perf", "--reason", "not this story"]).exits(0);
-    machine.crmctl(&["perf", "local"]).exits(30).says(&["perf/load", "status_404"]);
+    machine.crmctl(&["perf", "local"]).exits(30).says(&["perf/requests-answered", "status_404"]);
     suite(&machine, "nowhere", "/health");
-    machine.crmctl(&["perf", "local"]).exits(0).says(&["perf/load"]);
+    machine.crmctl(&["perf", "local"]).exits(0).says(&["perf/requests-answered", "perf/load-is-valid"]);
 }
 
 /// What became of perf in a deploy.

@@ -10,7 +10,6 @@ use phases::request::{Request, Verb};
 use super::suite::{address, variables};
 use super::{Context, run};
 use crate::cli::PerfArgs;
-use crate::effects::run_load::soundness;
 use crate::effects::run_suite::evidence;
 use crate::error::{Error, Exit, chain};
 use crate::report::table;
@@ -43,11 +42,12 @@ pub(super) async fn anywhere(
     let variables = variables(&suite, Some(1));
     let report = checks::run_load(&suite, &subject, &plan, &variables, &|_| {}).await;
     let report = report.map_err(|error| not_started(&error))?;
-    let mut judged = vec![soundness(&report)];
-    if !arguments.require.is_empty() {
+    let judged = if arguments.require.is_empty() {
+        report.verdict()
+    } else {
         let place = Place::find(config)?;
-        judged.extend(checks::evaluate(&read_thresholds(&place.config)?, &arguments.require, &report));
-    }
+        checks::evaluate(&read_thresholds(&place.config)?, &arguments.require, &report)
+    };
     if terminal.json {
         terminal.data(&serde_json::json!({ "schema": 1, "load": report, "checks": judged }).to_string());
     } else {

@@ -49,7 +49,27 @@ pub(super) async fn apply(
 ) -> EffectOutcome {
     match bring_up(site, release, versions, context).await {
         Ok(applied) => EffectOutcome::Done(evidence(&applied)),
-        Err(failure) => EffectOutcome::NotDone(failure),
+        Err(Undone { failure, may_have_happened: false }) => EffectOutcome::NotDone(failure),
+        Err(Undone { failure, may_have_happened: true }) => EffectOutcome::Unknown(failure),
+    }
+}
+
+/// Why nothing was applied, as far as anybody can tell.
+struct Undone {
+    failure: Failure,
+    /// The server vanished while it was asked to make something durable: only a look tells.
+    may_have_happened: bool,
+}
+
+impl From<Failure> for Undone {
+    fn from(failure: Failure) -> Self {
+        Self { failure, may_have_happened: false }
+    }
+}
+
+impl From<::migrate::Error> for Undone {
+    fn from(error: ::migrate::Error) -> Self {
+        Self { may_have_happened: error.may_have_happened(), failure: failure(&error) }
     }
 }
 
@@ -58,9 +78,9 @@ async fn bring_up(
     release: &ReleaseId,
     versions: &[i64],
     context: &EffectContext<'_>,
-) -> Result<::migrate::Applied, Failure> {
+) -> Result<::migrate::Applied, Undone> {
     let (set, database) = prepare(site, release, context.run)?;
-    let plan = ::migrate::plan(&database, &set, Scope::All).await.map_err(|error| failure(&error))?;
+    let plan = ::migrate::plan(&database, &set, Scope::All).await?;
     let todo = within(&plan.migrations, versions)?;
     let narrowing: Vec<i64> =
         todo.iter().filter(|one| one.stage == Stage::Contract).map(|one| one.version).collect();
@@ -73,7 +93,7 @@ async fn bring_up(
         patience: ::migrate::Patience::default(),
     };
     let tell = |event: Event| (context.progress)(Progress::Message(words(&event)));
-    ::migrate::apply(&database, &set, &options, &tell).await.map_err(|error| failure(&error))
+    Ok(::migrate::apply(&database, &set, &options, &tell).await?)
 }
 
 /// What is pending of `versions`. Files are applied in order, so nothing else may stand before the last of them.

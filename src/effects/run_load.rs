@@ -1,9 +1,8 @@
 //! `RunLoad`: the suite's requests at a fixed rate, then one line per threshold that the environment requires.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use checks::{CheckOutcome, LoadPlan, LoadProgress, LoadReport, Outcome, Owner, Severity};
+use checks::{LoadError, LoadPlan, LoadProgress, LoadReport, Outcome};
 use phases::engine::effects::{EffectContext, EffectOutcome, Progress};
 use phases::engine::failure::{CheckEvidence, Failure, FailureClass};
 use phases::engine::step::Subject;
@@ -63,40 +62,22 @@ async fn measure(
     };
     let report = checks::run_load(&suite, &subject, &plan, &variables, &tell)
         .await
-        .map_err(|error| Failure::new(FailureClass::CheckErrored, chain(&error)))?;
-    let mut judged = vec![soundness(&report)];
-    judged.extend(checks::evaluate(&thresholds, load.require, &report));
+        .map_err(|error| not_started(context, &error))?;
+    let judged = checks::evaluate(&thresholds, load.require, &report);
     Ok((report, judged.iter().map(evidence).collect()))
 }
 
-/// What every load has to show, whatever thresholds are required: one right answer at least, and figures that are
-/// the subject's.
-pub fn soundness(report: &LoadReport) -> CheckOutcome {
-    let (outcome, actual) = judge(report.succeeded, report.sent, &report.total.errors, &report.invalid);
-    CheckOutcome {
-        check: "perf/load".to_owned(),
-        outcome,
-        expected: Some("right answers to a load that left as asked".to_owned()),
-        actual: Some(actual),
-        owner: Owner::Dev,
-        severity: Severity::Critical,
-        started_at: report.started_at,
-        duration: Duration::from_secs_f64(report.duration_seconds),
-        attempts: 1,
-        detail: None,
+/// A login that failed is the release's failure, with what was expected and seen; whatever else keeps a load from
+/// starting is not.
+fn not_started(context: &EffectContext<'_>, error: &LoadError) -> Failure {
+    if let Some(check) = error.check() {
+        (context.progress)(Progress::Check(evidence(check)));
     }
-}
-
-fn judge(succeeded: u64, sent: u64, errors: &BTreeMap<String, u64>, invalid: &[String]) -> (Outcome, String) {
-    let answered = format!("{succeeded} of {sent} answered rightly");
-    if succeeded == 0 {
-        let causes: Vec<String> = errors.iter().map(|(cause, count)| format!("{count} {cause}")).collect();
-        return (Outcome::Failed, format!("{answered} ({})", causes.join(", ")));
-    }
-    if invalid.is_empty() {
-        return (Outcome::Passed, answered);
-    }
-    (Outcome::Errored, format!("the load is INVALID: {}", invalid.join("; ")))
+    let class = match error.outcome() {
+        Outcome::Failed => FailureClass::CheckFailed,
+        Outcome::Errored | Outcome::Passed => FailureClass::CheckErrored,
+    };
+    Failure { hint: error.hint(), ..Failure::new(class, chain(error)) }
 }
 
 fn words(progress: &LoadProgress) -> String {
@@ -119,22 +100,5 @@ fn described(outcome: EffectOutcome, report: &LoadReport) -> EffectOutcome {
             EffectOutcome::Done(evidence)
         }
         other => other,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_load_that_is_invalid_or_that_nobody_answered_never_passes() {
-        let errors = BTreeMap::from([("connect".to_owned(), 20)]);
-        let slow = ["a thread of the generator used 97 % of a core".to_owned()];
-        let outcome = |succeeded, invalid: &[String]| judge(succeeded, 20, &errors, invalid).0;
-        assert_eq!(outcome(20, &[]), Outcome::Passed);
-        assert_eq!(outcome(1, &slow), Outcome::Errored);
-        assert_eq!(outcome(0, &[]), Outcome::Failed);
-        assert_eq!(outcome(0, &slow), Outcome::Failed);
-        assert_eq!(judge(0, 20, &errors, &[]).1, "0 of 20 answered rightly (20 connect)");
     }
 }

@@ -31,7 +31,7 @@ impl LoadReport {
                 "load-is-valid",
                 valid,
                 "a generator that keeps up",
-                if self.is_valid() { "it did".to_owned() } else { self.invalid.join("; ") },
+                if self.is_valid() { "the generator kept up".to_owned() } else { self.invalid.join("; ") },
             ),
         ]
     }
