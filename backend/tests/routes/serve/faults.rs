@@ -6,9 +6,13 @@ mod built_in {
     use super::super::process::{Release, Stage};
 
     fn broken(stage: &Stage, fault: &str) -> Release {
+        stage.release_on(&stage.public, "aaa", command(stage, fault))
+    }
+
+    fn command(stage: &Stage, fault: &str) -> std::process::Command {
         let mut command = stage.command("aaa", 0);
         command.env("CRM_FAULT", fault);
-        stage.release_on(&stage.public, "aaa", command)
+        command
     }
 
     #[test]
@@ -22,7 +26,7 @@ mod built_in {
     #[test]
     fn exit_ends_by_itself_and_says_why() {
         let stage = Stage::new(None);
-        let mut release = broken(&stage, "exit");
+        let mut release = stage.begun_on(&stage.public, "aaa", command(&stage, "exit"));
         assert_eq!(release.ending().code(), Some(1));
         assert!(release.log().contains("CRM_FAULT=exit"));
     }

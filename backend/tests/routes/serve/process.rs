@@ -68,15 +68,20 @@ impl Stage {
     }
 
     /// The same on a given copy of the public socket.
-    pub(crate) fn release_on(&self, public: impl AsFd, name: &str, mut command: Command) -> Release {
+    pub(crate) fn release_on(&self, public: impl AsFd, name: &str, command: Command) -> Release {
+        let release = self.begun_on(public, name, command);
+        until("it has begun", || (release.command("status")["state"] != "starting").then_some(()));
+        release
+    }
+
+    /// The same, not waited for: it may end before it stands by.
+    pub(crate) fn begun_on(&self, public: impl AsFd, name: &str, mut command: Command) -> Release {
         let (private, control) =
             (self.path(&format!("{name}.private")), self.path(&format!("{name}.control")));
         let listeners = [UnixListener::bind(&private).unwrap(), UnixListener::bind(&control).unwrap()];
         command.arg("serve").env("LISTEN_FDS", "3").env("LISTEN_FDNAMES", "public:private:control");
         hand_over(&mut command, &[public.as_fd(), listeners[0].as_fd(), listeners[1].as_fd()]);
-        let release = self.spawn(name, command, private, control);
-        until("it has begun", || (release.command("status")["state"] != "starting").then_some(()));
-        release
+        self.spawn(name, command, private, control)
     }
 
     /// A server without a control socket.
