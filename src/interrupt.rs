@@ -9,7 +9,7 @@ use phases::engine::cancel::Cancel;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
-use crate::error::Exit;
+use crate::error::{Error, Exit};
 use crate::terminal::Terminal;
 
 /// The one of this process: signals are sent to processes.
@@ -32,11 +32,15 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Starts listening; must be called inside the runtime.
+    /// Starts listening; must be called inside the runtime. `last_words` are said when the run is left at once.
     ///
     /// # Errors
     /// The signals cannot be caught.
-    pub fn listen(terminal: Arc<Terminal>, environment: &str) -> std::io::Result<Self> {
+    pub fn listen(
+        terminal: Arc<Terminal>,
+        environment: &str,
+        last_words: impl Fn(&Error) + Send + 'static,
+    ) -> std::io::Result<Self> {
         let interrupt = LISTENING.get_or_init(Self::default).clone();
         let mut int = signal(SignalKind::interrupt())?;
         let mut term = signal(SignalKind::terminate())?;
@@ -50,10 +54,13 @@ impl Interrupt {
                     _ = hangup.recv() => continue,
                 }
                 if this.asked.swap(true, Ordering::SeqCst) {
-                    terminal.talk(&format!(
-                        "left at once; the run is unfinished\nhint: run `crmctl resume {environment}` or `crmctl rollback {environment}`"
-                    ));
-                    std::process::exit(i32::from(Exit::Interrupted.code()));
+                    let hint =
+                        format!("run `crmctl resume {environment}` or `crmctl rollback {environment}`");
+                    let left = Error::new(Exit::Interrupted, "left at once; the run is unfinished").hint(hint);
+                    last_words(&left);
+                    terminal.talk(&left.message);
+                    left.hint.iter().for_each(|hint| terminal.talk(&format!("hint: {hint}")));
+                    std::process::exit(i32::from(left.exit.code()));
                 }
                 terminal.talk("stopping at the next safe point and taking back what was done; once more to leave at once");
                 this.notify.notify_waiters();

@@ -4,6 +4,7 @@
 pub mod database;
 mod perf_files;
 pub mod release_environment;
+pub mod resume_gate;
 pub mod secrets_gate;
 
 use std::net::SocketAddr;

@@ -98,3 +98,58 @@ fn a_second_operator_is_refused_while_the_first_one_works() {
     }
     assert!(machine.status()["lease"].is_null());
 }
+
+#[test]
+fn a_run_is_not_resumed_with_another_configuration_but_can_be_taken_back() {
+    let machine = Machine::new();
+    let old = good(&machine);
+    machine.commit("change");
+    let mut run = machine.start(&["deploy", "local", "--output", "json"]);
+    until_step(&mut run, "smoke.run");
+    signal(&run, "-KILL");
+    run.wait().unwrap();
+    machine.write_secrets("LOGIN_WINDOW_SECONDS=61\n", 0o600);
+    let refused = machine.crmctl(&["resume", "local"]).exits(10);
+    refused.says(&["another configuration", "crmctl rollback local"]);
+    machine.crmctl(&["rollback", "local"]).exits(0);
+    assert_eq!(machine.serving(), old);
+}
+
+#[test]
+fn news_of_a_resumed_run_carries_its_own_name() {
+    let machine = Machine::new();
+    good(&machine);
+    machine.commit("change");
+    let mut run = machine.start(&["deploy", "local", "--output", "json"]);
+    until_step(&mut run, "perf.load");
+    signal(&run, "-KILL");
+    run.wait().unwrap();
+    let begun = machine.status()["last_run"]["run"].clone();
+    let events = machine.crmctl(&["resume", "local", "--output", "json"]).exits(0).events();
+    assert!(events.iter().all(|event| event["run"] == begun), "{begun}: {events:#?}");
+    assert_eq!(events.last().unwrap()["event"], "run.finished");
+}
+
+#[test]
+fn the_second_interrupt_leaves_at_once_and_says_so_to_machines() {
+    let machine = Machine::new();
+    let old = good(&machine);
+    machine.commit("change");
+    let mut run = machine.start(&["deploy", "local", "--output", "json"]);
+    let lines = BufReader::new(run.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut events = lines.map(|line| serde_json::from_str::<serde_json::Value>(&line).unwrap());
+    assert!(events.any(|event| event["event"] == "step.started" && event["step"] == "perf.load"));
+    signal(&run, "-INT");
+    // The first is being obeyed: something is taken back.
+    assert!(events.any(|event| event["event"] == "step.started" && event["undo"] == true));
+    signal(&run, "-INT");
+    let last = events.last().unwrap();
+    assert_eq!(run.wait().unwrap().code(), Some(50));
+    assert_eq!((&last["event"], &last["ending"]), (&"run.finished".into(), &"interrupted".into()));
+    let finished = last["phases"].as_array().is_some_and(|phases| !phases.is_empty());
+    if !finished {
+        assert!(last["failure"]["hint"].as_str().unwrap().contains("crmctl resume local"), "{last:#}");
+        machine.crmctl(&["resume", "local"]).exits(50);
+    }
+    assert_eq!(machine.serving(), old);
+}

@@ -2,7 +2,8 @@
 
 use phases::engine::history;
 use phases::engine::history::decision::Verdict;
-use phases::engine::ledger::Ledger;
+use phases::engine::ledger::{Lease, Ledger};
+use phases::engine::run::Engine;
 use phases::observed::Blockage;
 use phases::plan::Target;
 use phases::release::ReleaseId;
@@ -26,13 +27,18 @@ pub(super) async fn command(context: &Context, arguments: &ReleaseArgs) -> Resul
     let id: ReleaseId = release.parse().map_err(|error: phases::release::InvalidReleaseId| {
         Error::usage(error.to_string()).hint(format!("run `crmctl status {environment}` to see the releases"))
     })?;
-    let site = context.site(environment, Needs::WhatIsThere)?;
-    let target = target(&site, &id).await?;
     let verdict = reason.map_or(Verdict::Unblocked("freed by hand"), Verdict::Blocked);
     let run = Run::new(context, environment, "release");
-    let word =
-        run.word(&site, async |engine, lease| engine.decide(lease, environment, &target, verdict).await);
-    run.told(word.await.map(|report| (site, report))).await
+    let outcome = async {
+        let site = context.site(environment, Needs::WhatIsThere)?;
+        let target = target(&site, &id).await?;
+        let word = async |engine: Engine<'_>, lease: &Lease| {
+            engine.decide(lease, environment, &target, verdict).await
+        };
+        let report = run.word(&site, word).await?;
+        Ok((site, report))
+    };
+    run.told(outcome.await).await
 }
 
 /// A release that the journal or the state directory knows.
@@ -55,14 +61,19 @@ async fn target(site: &Site, id: &ReleaseId) -> Result<Target, Error> {
 /// It is not stuck, or somebody holds the lease.
 pub(super) async fn resolve(context: &Context, arguments: &ResolveArgs) -> Result<Exit, Error> {
     let name = &arguments.on.environment;
-    let site = context.site(name, Needs::WhatIsThere)?;
-    let records = site.ledger.records().await.map_err(|error| ledger_error(&error))?;
-    if !matches!(history::blockage(&records), Ok(Some(Blockage::Stuck { .. }))) {
-        return Err(
-            Error::refused(format!("`{name}` is not stuck")).hint(format!("run `crmctl status {name}`"))
-        );
-    }
     let run = Run::new(context, name, "resolve");
-    let word = run.word(&site, async |engine, lease| engine.resolve(lease, name, &arguments.reason).await);
-    run.told(word.await.map(|report| (site, report))).await
+    let outcome = async {
+        let site = context.site(name, Needs::WhatIsThere)?;
+        let records = site.ledger.records().await.map_err(|error| ledger_error(&error))?;
+        if !matches!(history::blockage(&records), Ok(Some(Blockage::Stuck { .. }))) {
+            return Err(
+                Error::refused(format!("`{name}` is not stuck")).hint(format!("run `crmctl status {name}`"))
+            );
+        }
+        let word =
+            async |engine: Engine<'_>, lease: &Lease| engine.resolve(lease, name, &arguments.reason).await;
+        let report = run.word(&site, word).await?;
+        Ok((site, report))
+    };
+    run.told(outcome.await).await
 }

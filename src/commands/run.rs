@@ -15,14 +15,14 @@ use super::aftermath::{self, Keeper};
 use crate::clock::SystemClock;
 use crate::effects::SiteEffects;
 pub use crate::error::ledger_error;
-use crate::error::{Error, Exit};
+use crate::error::{Error, Exit, chain};
 use crate::interrupt::Interrupt;
 use crate::notify::Notifier;
 use crate::observe::observe;
 use crate::report::json::{self, EventBody};
 use crate::report::live::Live;
 use crate::report::{plan as plan_report, summary};
-use crate::site::{Needs, Site, secrets_gate};
+use crate::site::{Needs, Site, resume_gate, secrets_gate};
 use crate::{actor, requirements, run_id};
 
 /// Runs a request on an environment, or only prints its plan.
@@ -64,17 +64,24 @@ pub async fn rollback(
     request: Request,
     only_plan: bool,
 ) -> Result<Exit, Error> {
-    let run = Run::new(context, name, Phase::Rollback.as_str());
     if only_plan {
         return command(context, name, request, true).await;
     }
+    let run = Run::new(context, name, Phase::Rollback.as_str());
+    let outcome = match hinders(context, name).await {
+        Ok(true) if request.to.is_none() => run.go_on(Way::Unwind).await,
+        Ok(_) => run.start(&request).await,
+        Err(error) => Err(error),
+    };
+    run.told(outcome).await
+}
+
+/// Whether a run without end has begun to change something.
+async fn hinders(context: &Context, name: &str) -> Result<bool, Error> {
     let site = context.site(name, Needs::WhatIsThere)?;
     let records = site.ledger.records().await.map_err(|error| ledger_error(&error))?;
     let unfinished = history::unfinished(&records).map_err(|error| Error::refused(error.to_string()))?;
-    match unfinished.filter(phases::engine::resume::Progress::touched) {
-        Some(_) if request.to.is_none() => run.told(run.go_on(Way::Unwind).await).await,
-        _ => run.told(run.start(&request).await).await,
-    }
+    Ok(unfinished.is_some_and(|run| run.touched()))
 }
 
 #[derive(Clone, Copy)]
@@ -144,7 +151,11 @@ impl<'c> Run<'c> {
             Error::refused(format!("no run of `{}` is unfinished", self.name))
                 .hint(format!("run `crmctl status {}`", self.name))
         })?;
+        if matches!(way, Way::Resume) {
+            resume_gate::check(site, &unfinished).await?;
+        }
         let run = unfinished.run.clone();
+        self.live.speak_of(&run);
         self.with_engine(site, &run, async |engine| match way {
             Way::Resume => engine.resume(lease, unfinished).await,
             Way::Unwind => engine.unwind(lease, unfinished).await,
@@ -158,7 +169,7 @@ impl<'c> Run<'c> {
         run: &str,
         drive: impl AsyncFnOnce(Engine<'_>) -> RunReport,
     ) -> Result<RunReport, Error> {
-        let cancel = Interrupt::listen(self.context.terminal.clone(), self.name)
+        let cancel = Interrupt::listen(self.context.terminal.clone(), self.name, self.last_words(run))
             .map_err(|error| Error::new(Exit::Bug, format!("signals cannot be caught: {error}")))?;
         let (effects, clock, actor) = (SiteEffects::new(site), SystemClock::start(), actor::current());
         let keeper = Keeper::new(site, run, self.context, &self.notifier);
@@ -176,15 +187,21 @@ impl<'c> Run<'c> {
         Ok(drive(engine).await)
     }
 
-    async fn lease(&self, site: &Site) -> Result<Lease, Error> {
-        site.state.ensure().map_err(|error| {
-            let hint = error.hint();
-            let refused = Error::refused(error.to_string());
-            match hint {
-                Some(hint) => refused.hint(hint),
-                None => refused,
+    /// What a machine is told by a run that is left at once.
+    fn last_words(&self, run: &str) -> impl Fn(&Error) + Send + 'static {
+        let terminal = self.context.terminal.clone();
+        let (run, name, verb) = (run.to_owned(), self.name.to_owned(), self.verb.clone());
+        move |error| {
+            if terminal.json {
+                let body = json::refused(&verb, Ending::Interrupted, error);
+                Live::new(&terminal, &run, &name).tell_machine(EventBody::RunFinished(Box::new(body)));
             }
-        })?;
+        }
+    }
+
+    async fn lease(&self, site: &Site) -> Result<Lease, Error> {
+        let ready = site.state.ensure();
+        ready.map_err(|error| Error::refused(chain(&error)).maybe_hint(error.hint()))?;
         let claim = Claim { holder: actor::holder(), run: self.id.clone(), verb: self.verb.clone() };
         site.ledger.acquire(&claim).await.map_err(|error| ledger_error(&error))
     }
@@ -274,11 +291,7 @@ fn needs(request: &Request) -> Needs {
 }
 
 fn plan_error(error: &PlanError) -> Error {
-    let refused = Error::refused(error.to_string());
-    match error.hint() {
-        Some(hint) => refused.hint(hint),
-        None => refused,
-    }
+    Error::refused(error.to_string()).maybe_hint(error.hint())
 }
 
 fn exit(code: u8) -> Exit {

@@ -2,6 +2,7 @@
 //! none of it: the next run replaces it.
 
 use phases::engine::ledger::{Lease, Ledger};
+use phases::engine::run::Engine;
 
 use super::Context;
 use super::run::{Run, ledger_error};
@@ -15,14 +16,19 @@ use crate::site::Needs;
 /// Nobody holds it, it is another run's, or its holder lives and nobody insists.
 pub(super) async fn command(context: &Context, arguments: &UnlockArgs) -> Result<Exit, Error> {
     let name = &arguments.on.environment;
-    let site = context.site(name, Needs::WhatIsThere)?;
-    let holder = site.ledger.holder().await.map_err(|error| ledger_error(&error))?;
-    let holder = may_be_taken(name, arguments, holder)?;
-    site.ledger.revoke(&holder).map_err(|error| ledger_error(&error))?;
     let run = Run::new(context, name, "unlock");
     let reason = arguments.reason.as_deref().unwrap_or("its process is gone");
-    let word = run.word(&site, async |engine, lease| engine.unlocked(lease, name, &holder, reason).await);
-    run.told(word.await.map(|report| (site, report))).await
+    let outcome = async {
+        let site = context.site(name, Needs::WhatIsThere)?;
+        let holder = site.ledger.holder().await.map_err(|error| ledger_error(&error))?;
+        let holder = may_be_taken(name, arguments, holder)?;
+        site.ledger.revoke(&holder).map_err(|error| ledger_error(&error))?;
+        let word =
+            async |engine: Engine<'_>, lease: &Lease| engine.unlocked(lease, name, &holder, reason).await;
+        let report = run.word(&site, word).await?;
+        Ok((site, report))
+    };
+    run.told(outcome.await).await
 }
 
 /// The lease as typed, when it may be taken away.

@@ -71,6 +71,11 @@ impl Tables {
             "schema",
             format!("`schema = {}` is not known; this crmctl reads 1", top.schema),
         );
+        check(
+            top.watch_window_seconds == 0,
+            "watch_window_seconds",
+            "`watch_window_seconds` must be 0: no platform of this version watches a release after its deploy".to_owned(),
+        );
         check((1..=50).contains(&top.retention), "retention", "`retention` must be 1 to 50".to_owned());
         check(top.drain_seconds <= 300, "drain_seconds", "`drain_seconds` must be 0 to 300".to_owned());
         let url = url::Url::parse(&self.backend.url);

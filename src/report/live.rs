@@ -16,7 +16,7 @@ use crate::terminal::{self, Terminal, Verbosity, seconds};
 /// Tells a run to whoever watches.
 pub struct Live<'t> {
     terminal: &'t Terminal,
-    run: String,
+    run: Mutex<String>,
     environment: String,
     state: Mutex<State>,
 }
@@ -35,7 +35,16 @@ impl<'t> Live<'t> {
     /// A reporter for one run.
     pub fn new(terminal: &'t Terminal, run: &str, environment: &str) -> Self {
         let state = Mutex::default();
-        Self { terminal, run: run.to_owned(), environment: environment.to_owned(), state }
+        Self { terminal, run: Mutex::new(run.to_owned()), environment: environment.to_owned(), state }
+    }
+
+    /// From here on the news is of this run: one that was begun by another process.
+    pub fn speak_of(&self, run: &str) {
+        run.clone_into(&mut self.run.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    }
+
+    fn run(&self) -> String {
+        self.run.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
     /// Takes one event.
@@ -53,7 +62,7 @@ impl<'t> Live<'t> {
             schema: 1,
             body,
             at: json::now(),
-            run: self.run.clone(),
+            run: self.run(),
             environment: self.environment.clone(),
         };
         match serde_json::to_string(&line) {
@@ -67,7 +76,7 @@ impl<'t> Live<'t> {
         match event {
             Event::RunStarted { verb, .. } => {
                 let paint = self.terminal.paint;
-                self.say(&format!("{} {}  {}", paint.bold(verb), self.environment, paint.dim(&self.run)));
+                self.say(&format!("{} {}  {}", paint.bold(verb), self.environment, paint.dim(&self.run())));
             }
             Event::PlanReady { plan } => {
                 self.say_target(plan);

@@ -135,6 +135,11 @@ impl Progress {
         self.unwinding || self.taken_back || self.interrupted || self.fatal().is_some()
     }
 
+    /// Going on with it means going forward: nothing has failed and nobody asked to stop.
+    pub fn goes_forward(&self) -> bool {
+        !self.must_unwind()
+    }
+
     /// The step whose outcome is not known, if any.
     pub fn in_doubt(&self) -> Option<&str> {
         self.steps.iter().find(|(_, state)| **state == StepState::InDoubt).map(|(step, _)| step.as_str())

@@ -12,6 +12,7 @@ use phases::observed::Blockage;
 use phases::plan::Phase;
 use phases::release::ReleaseState;
 use phases::request::{Request, Verb};
+use phases::testing::cancel::FakeCancel;
 use phases::testing::fault::{Call, Fault, Kind};
 use phases::testing::machine::Behaviour;
 use phases::testing::scene::{Errand, Scene};
@@ -307,5 +308,27 @@ async fn report_has_the_fields_of_the_contract() {
     assert_eq!(report["phases"][1]["status"], "unchanged");
     for field in ["id", "commit", "digest"] {
         assert!(report["release"][field].is_string(), "{field}");
+    }
+}
+
+#[tokio::test]
+async fn step_whose_program_was_ended_by_the_interrupt_is_no_failure() {
+    for (class, expected) in [
+        (FailureClass::Failed, (Ending::Interrupted, 50)),
+        (FailureClass::CheckFailed, (Ending::RolledBack, 20)),
+    ] {
+        let scene = Scene::grown(1).await;
+        let step = if class == FailureClass::Failed { "build.backend" } else { "smoke.run" };
+        plant(&scene, Call::Apply, step, Kind::Before(class));
+        let plan = scene.plan(&Request::deploy(), Some(&Scene::release(2))).unwrap();
+        let cancel = FakeCancel::default();
+        let ask = |event| {
+            if matches!(&event, Event::StepFinished { step: ended, .. } if ended == step) {
+                cancel.request();
+            }
+        };
+        let report = scene.process(&Errand::Run(&plan), &cancel, &ask).await.unwrap();
+        assert_eq!(ending(&report), expected, "{class:?}");
+        assert_eq!(scene.world.platform.machine().answers(), Some(&Scene::release(1).id));
     }
 }

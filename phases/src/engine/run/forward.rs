@@ -66,6 +66,7 @@ impl Active<'_> {
         let mut refused = false;
         for step in &planned.steps {
             match self.step(step).await {
+                Err(Halt::Failed) if self.was_ended() => return Err(Halt::Interrupted),
                 Err(Halt::Failed) if planned.phase == Phase::Preflight => refused = true,
                 Err(Halt::Failed) if self.progress.only_reports(&step.id.0) => {}
                 Err(Halt::Interrupted) if self.went_back_already(step) => self.unproved(step).await?,
@@ -223,6 +224,12 @@ impl Active<'_> {
     /// going back was worth it.
     fn is_aside(&self, step: &str) -> bool {
         self.progress.only_reports(step) && !self.plan.goes_back()
+    }
+
+    /// The operator asked to stop, and that is why the step failed: its program was ended.
+    fn was_ended(&self) -> bool {
+        let asked = self.engine.cancel.requested();
+        asked && self.progress.fatal().is_some_and(|failed| failed.failure.class == FailureClass::Failed)
     }
 
     /// Going back is done and only its proof is left: stopping now must not undo it.
