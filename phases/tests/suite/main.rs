@@ -6,6 +6,7 @@ mod contract_stage;
 mod endings;
 mod facts;
 mod generic;
+mod lease;
 mod plans;
 mod replay;
 mod way_back;

@@ -25,6 +25,9 @@ const RENEW_EVERY: Duration = Duration::from_secs(10);
 /// No step starts, and no effect goes on, when the lease was last renewed longer ago than this.
 const SAFE_FOR: Duration = Duration::from_secs(15);
 
+/// How soon a renewal that failed is tried again.
+const RENEW_AGAIN: Duration = Duration::from_secs(1);
+
 /// Why the loop does not go on.
 #[derive(Debug)]
 pub(super) enum Halt {
@@ -69,13 +72,13 @@ pub(super) struct Active<'a> {
     pub(super) recovery: Vec<StepReport>,
     /// Something that an adopted run had done is so no more.
     pub(super) lapsed: bool,
-    renewed: Duration,
+    /// When the last renewal that succeeded was asked for; the server cannot have extended it earlier.
+    renewed: Option<Duration>,
 }
 
 impl<'a> Active<'a> {
     pub(super) fn new(engine: Engine<'a>, lease: &'a Lease, progress: Progress) -> Self {
         let plan = Arc::new(progress.plan.clone());
-        let renewed = engine.clock.elapsed();
         Self {
             engine,
             lease,
@@ -84,7 +87,7 @@ impl<'a> Active<'a> {
             phases: Vec::new(),
             recovery: Vec::new(),
             lapsed: false,
-            renewed,
+            renewed: None,
         }
     }
 
@@ -134,18 +137,46 @@ impl<'a> Active<'a> {
 
     /// Renews the lease. A ledger that cannot be reached is borne with as long as the lease is surely ours.
     pub(super) async fn renew(&mut self) -> Result<(), Halt> {
-        match self.engine.ledger.renew(self.lease).await {
-            Ok(()) => {
-                self.renewed = self.engine.clock.elapsed();
-                Ok(())
+        loop {
+            let asked = self.engine.clock.elapsed();
+            match self.ask_to_renew().await {
+                // An answer that was long under way, or a process that was stopped: it proves nothing by now.
+                Ok(()) => self.renewed = Some(asked),
+                Err(LedgerError::Storage(_)) if self.is_safe() => {}
+                Err(error) => {
+                    return Err(Halt::Lost(Failure::new(FailureClass::LeaseLost, error.to_string())));
+                }
             }
-            Err(LedgerError::Storage(_)) if self.is_safe() => Ok(()),
-            Err(error) => Err(Halt::Lost(Failure::new(FailureClass::LeaseLost, error.to_string()))),
+            if self.is_safe() {
+                return Ok(());
+            }
         }
     }
 
+    async fn ask_to_renew(&self) -> Result<(), LedgerError> {
+        let Engine { ledger, clock, .. } = self.engine;
+        match select(ledger.renew(self.lease), clock.sleep(SAFE_FOR)).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(_) => Err(LedgerError::Storage("it does not answer".to_owned())),
+        }
+    }
+
+    /// Invariant: comes right before every effect, with nothing to wait for in between.
+    pub(super) async fn steady(&mut self) -> Result<(), Halt> {
+        if self.is_safe() { Ok(()) } else { self.renew().await }
+    }
+
     fn is_safe(&self) -> bool {
-        self.engine.clock.elapsed().saturating_sub(self.renewed) < SAFE_FOR
+        self.age().is_some_and(|age| age < SAFE_FOR)
+    }
+
+    /// How long ago the lease was surely ours.
+    fn age(&self) -> Option<Duration> {
+        Some(self.engine.clock.elapsed().saturating_sub(self.renewed?))
+    }
+
+    fn next_renewal(&self) -> Duration {
+        RENEW_EVERY.saturating_sub(self.age().unwrap_or(RENEW_EVERY)).max(RENEW_AGAIN)
     }
 
     /// Waits for an effect and keeps the lease meanwhile. The operator's wish to stop drops a droppable one.
@@ -158,7 +189,7 @@ impl<'a> Active<'a> {
         let mut effect = pin!(effect);
         let mut stopped = pin!(async { if droppable { cancel.wait().await } else { pending().await } });
         loop {
-            let others = select(stopped.as_mut(), clock.sleep(RENEW_EVERY));
+            let others = select(stopped.as_mut(), clock.sleep(self.next_renewal()));
             match select(effect.as_mut(), others).await {
                 Either::Left((outcome, _)) => return Ok(outcome),
                 Either::Right((Either::Left(_), _)) => return Err(Halt::Interrupted),

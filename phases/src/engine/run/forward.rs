@@ -186,6 +186,7 @@ impl Active<'_> {
     }
 
     async fn apply(&mut self, step: &Step) -> Result<EffectOutcome, Halt> {
+        self.steady().await?;
         let (engine, lease) = (self.engine, self.lease);
         let (run, tell) = (self.progress.run.clone(), self.teller(&step.id.0));
         let context = EffectContext { run: &run, token: lease.token, step: &step.id, progress: &tell };
