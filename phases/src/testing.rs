@@ -7,6 +7,7 @@ pub mod fault;
 pub mod injection;
 pub mod ledger;
 pub mod machine;
+pub mod observed;
 pub mod platform;
 pub mod scene;
 pub mod situation;

@@ -124,10 +124,9 @@ impl Progress {
 
     /// An effect that a user could notice happened, as far as anybody can tell.
     pub(crate) fn changed(&self) -> bool {
-        self.steps.iter().any(|(id, state)| {
-            let step = self.plan.step(id);
-            state.happened() && step.is_some_and(|step| !step.action.is_preparation())
-        })
+        // What cleans after a failure is no change of its own: its record must not alter the ending.
+        let steps = self.plan.steps().filter(|step| !step.action.is_preparation());
+        steps.map(|step| self.state(&step.id.0)).any(StepState::happened)
     }
 
     /// Where the run was stopped, when it was.

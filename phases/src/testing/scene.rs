@@ -15,13 +15,14 @@ use crate::engine::ledger::{Claim, Lease, Ledger};
 use crate::engine::report::RunReport;
 use crate::engine::run::Engine;
 use crate::environment::{BuildSource, Environment, PerfFacts, PlatformKind};
-use crate::observed::{DatabaseState, Observed};
+use crate::observed::Observed;
 use crate::pipeline;
 use crate::plan::{Plan, Target};
 use crate::release::{PinnedMigration, Release, ReleaseId};
 use crate::request::{PlanError, Request};
 use crate::testing::clock::FakeClock;
 use crate::testing::ledger::MemoryLedger;
+use crate::testing::observed::observed;
 use crate::testing::world::FakeWorld;
 
 /// Migrations of the fixture that take something away.
@@ -130,26 +131,7 @@ impl Scene {
 
     /// Reads the world and the journal, as crmctl does before it plans.
     pub fn observe(&self, release: Option<&Release>) -> Observed {
-        let records = self.records();
-        let (site, machine) = self.world.snapshot();
-        let database = if site.database_runs {
-            let applied = site.database.applied.iter().copied().collect();
-            DatabaseState::Ready { applied, seeded: site.database.seeded }
-        } else {
-            DatabaseState::Absent
-        };
-        let built = release.filter(|release| machine.present.contains(&release.id));
-        Observed {
-            platform: machine.state(),
-            releases: history::known_releases(&records),
-            trail: history::trail(&records),
-            blockage: history::blockage(&records).expect("the journal makes sense"),
-            built: built.and_then(|release| site.built.get(&release.id).cloned()),
-            database,
-            drifted: Vec::new(),
-            jobs_started: machine.answers().map(|_| site.jobs),
-            perf: history::perf_verdict(&records),
-        }
+        observed(&self.records(), &self.world, release)
     }
 
     /// Plans a request on the world as it is.

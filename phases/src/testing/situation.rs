@@ -75,6 +75,32 @@ async fn deploys() -> Vec<Situation> {
     ]
 }
 
+/// Situations in which an applied migration was edited afterwards: migrate has a step, and it is refused.
+pub async fn drifted() -> Vec<Situation> {
+    let mut all = Vec::new();
+    let skip = vec![Skip { phase: Phase::Preflight, reason: "known".to_owned() }];
+    let skipping = Request { skip, ..Request::deploy() };
+    let alone = Request::new(Verb::Phase(Phase::Migrate));
+    for (name, request) in [("deploy", Request::deploy()), ("--skip preflight", skipping), ("migrate", alone)]
+    {
+        for (what, migrations) in [("", &[1, 8, 9][..]), (" with more", &[1, 8, 9, 16][..])] {
+            let scene = prepared().await;
+            if request.verb == Verb::Phase(Phase::Migrate) {
+                scene
+                    .perform(
+                        &Request::new(Verb::Phase(Phase::Build)),
+                        Some(&Scene::release_with(3, migrations)),
+                    )
+                    .await;
+            }
+            scene.world.site().database.drifted = [8].into();
+            let release = Some(Scene::release_with(3, migrations));
+            all.push(Situation::new(format!("drifted, {name}{what}"), scene, request.clone(), release));
+        }
+    }
+    all
+}
+
 async fn after_reboot() -> Vec<Situation> {
     let same = Scene::grown(1).await;
     same.reboot();

@@ -23,6 +23,8 @@ pub struct Database {
     pub applied: BTreeSet<i64>,
     /// The seed is in.
     pub seeded: bool,
+    /// Applied versions whose files are not as they were when they were applied.
+    pub drifted: BTreeSet<i64>,
 }
 
 /// Everything outside the platform.
@@ -91,9 +93,10 @@ impl FakeWorld {
         *lock(&self.blind) = false;
     }
 
-    /// Takes out what was planted and has not struck.
+    /// Takes out what was planted and has not struck, and puts changed files back.
     pub fn mend(&self) {
         lock(&self.faults).clear();
+        self.site().database.drifted.clear();
         self.see_again();
     }
 
@@ -139,9 +142,7 @@ impl FakeWorld {
             Action::Require { requirement } => self.require(*requirement),
             Action::BuildBackend { release } => self.build(&release.id),
             Action::EnsureDatabase => self.change(|site| site.database_runs = true),
-            Action::Migrate { versions, .. } => {
-                self.on_database(|site| site.database.applied.extend(versions.iter().copied()))
-            }
+            Action::Migrate { versions, .. } => self.migrate(versions),
             Action::Seed { .. } => self.on_database(|site| site.database.seeded = true),
             Action::StartJobs => self.on_database(|site| site.jobs = true),
             Action::StartRelease { release } => self.platform.start(release, context).await,
@@ -167,9 +168,22 @@ impl FakeWorld {
         if runs { self.change(change) } else { outcome(false, "the database does not run") }
     }
 
+    fn migrate(&self, versions: &[i64]) -> EffectOutcome {
+        if self.has_drifted() {
+            let failure = Failure::new(FailureClass::Refused, "an applied migration was edited");
+            return EffectOutcome::NotDone(failure.hint("put the file back"));
+        }
+        self.on_database(|site| site.database.applied.extend(versions.iter().copied()))
+    }
+
+    fn has_drifted(&self) -> bool {
+        !self.site().database.drifted.is_empty()
+    }
+
     fn require(&self, requirement: Requirement) -> EffectOutcome {
         let name = format!("{requirement:?}").to_lowercase();
-        if self.site().unmet.contains(&name) {
+        let drifted = requirement == Requirement::Migrations && self.has_drifted();
+        if drifted || self.site().unmet.contains(&name) {
             let failure = Failure::new(FailureClass::Refused, format!("`{name}` is not met"));
             return EffectOutcome::NotDone(failure.hint(format!("mend {name}")));
         }
@@ -219,7 +233,10 @@ impl FakeWorld {
                 site.built.contains_key(&release.id) && machine.present.contains(&release.id)
             }
             Action::EnsureDatabase => site.database_runs,
-            Action::Migrate { versions, .. } => versions.iter().all(|v| site.database.applied.contains(v)),
+            Action::Migrate { versions, .. } => {
+                let applied = |version| site.database.applied.contains(version);
+                site.database.drifted.is_empty() && versions.iter().all(applied)
+            }
             Action::Seed { .. } => site.database.seeded,
             Action::StartJobs => site.jobs,
             Action::StartRelease { release } => machine.runs(release),

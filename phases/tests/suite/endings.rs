@@ -212,6 +212,22 @@ async fn refused_migration_changes_nothing_and_says_ten() {
 }
 
 #[tokio::test]
+async fn drifted_schema_refuses_the_deploy_and_nothing_is_started() {
+    for situation in phases::testing::situation::drifted().await {
+        let scene = &situation.scene;
+        let (_, before) = scene.world.snapshot();
+        let applied = scene.world.site().database.applied.clone();
+        let report = scene.perform(&situation.request, situation.release.as_ref()).await;
+        assert_eq!(ending(&report), (Ending::Refused, 10), "{}", situation.name);
+        assert!(report.failure.unwrap().hint.is_some(), "{}", situation.name);
+        let (site, after) = scene.world.snapshot();
+        assert_eq!((&after.instances, &after.serving), (&before.instances, &before.serving));
+        assert_eq!(site.database.applied, applied, "{}", situation.name);
+        assert_eq!(history::state(&scene.records(), &situation.release.unwrap().id), None);
+    }
+}
+
+#[tokio::test]
 async fn red_smoke_after_migrating_ends_the_run_before_anything_is_started() {
     let scene = Scene::grown(1).await;
     plant(&scene, Call::Apply, "migrate.smoke", Kind::Before(FailureClass::CheckFailed));

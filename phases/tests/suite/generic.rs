@@ -52,6 +52,14 @@ async fn run_killed_on_its_way_back_is_brought_to_an_ending() {
 }
 
 #[tokio::test]
+async fn drifted_schema_is_refused_however_often_the_run_is_killed() {
+    for situation in situation::drifted().await {
+        repeat::repeat_each_action(&situation).await;
+        cut::cut_at_each_record(&situation, None).await;
+    }
+}
+
+#[tokio::test]
 async fn interrupted_run_leaves_the_world_as_before() {
     for situation in situation::all().await {
         stop::interrupt_each_step(&situation).await;

@@ -35,6 +35,21 @@ async fn plans_read_as_reviewed() {
 }
 
 #[tokio::test]
+async fn drifted_schema_is_compared_even_when_nothing_is_pending() {
+    for situation in situation::drifted().await {
+        let plan = situation.scene.plan(&situation.request, situation.release.as_ref()).unwrap();
+        let step = plan.step("migrate.apply").expect("migrate has to look");
+        let more = situation.name.ends_with("with more");
+        let title = if more { "apply migrations 016" } else { "compare files and database" };
+        assert_eq!(step.title, title, "{}", situation.name);
+        assert!(plan.step("migrate.smoke").is_some(), "{}", situation.name);
+    }
+    let scene = situation::drifted().await.remove(0).scene;
+    scene.reboot();
+    assert_eq!(scene.observe(None).drifted, Vec::<i64>::new(), "nobody can tell while the server is away");
+}
+
+#[tokio::test]
 async fn planning_is_deterministic_and_survives_json() {
     for situation in situation::all().await {
         let plan = || situation.scene.plan(&situation.request, situation.release.as_ref()).unwrap();
