@@ -1,4 +1,4 @@
-.PHONY: deploy test lint bench artifacts
+.PHONY: deploy test test-full lint bench artifacts
 
 # Builds crmctl and brings the CRM up on http://127.0.0.1:8000.
 deploy:
@@ -9,6 +9,10 @@ deploy:
 # Installs what the tests need, starts private servers and runs everything.
 test: lint
 	scripts/with-services scripts/test
+
+# What takes long: a million simulated stories instead of ten thousand.
+test-full: test
+	scripts/test-full
 
 # Figures beside their limits; takes a release build.
 bench:

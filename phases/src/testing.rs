@@ -10,5 +10,6 @@ pub mod machine;
 pub mod observed;
 pub mod platform;
 pub mod scene;
+pub mod simulation;
 pub mod situation;
 pub mod world;

@@ -31,6 +31,12 @@ mod ledger {
     phases::ledger_contract!(Memory::default());
 }
 
+mod simulated_ledger {
+    use phases::testing::simulation::stand::SimulatedLedger;
+
+    phases::ledger_contract!(SimulatedLedger::default());
+}
+
 mod platform {
     use std::sync::atomic::{AtomicU8, Ordering};
     use std::time::Duration;

@@ -9,4 +9,5 @@ mod generic;
 mod lease;
 mod plans;
 mod replay;
+mod simulation;
 mod way_back;

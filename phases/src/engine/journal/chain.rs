@@ -69,8 +69,16 @@ pub fn hash(line: &str) -> String {
 /// # Errors
 /// `Broken` when a line does not follow from the one before, `Newer` when a newer crmctl wrote it.
 pub fn read(bytes: &[u8]) -> Result<Chain, LedgerError> {
+    read_on(bytes, Tail::default())
+}
+
+/// Reads and verifies the lines that follow on a part that was verified before.
+///
+/// # Errors
+/// As [`read`]; lines count from the first of these.
+pub(crate) fn read_on(bytes: &[u8], tail: Tail) -> Result<Chain, LedgerError> {
     let valid_bytes = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
-    let mut chain = Chain { valid_bytes, ..Chain::default() };
+    let mut chain = Chain { valid_bytes, tail, ..Chain::default() };
     let lines = bytes[..valid_bytes].split_inclusive(|byte| *byte == b'\n');
     for (index, line) in lines.enumerate() {
         let number = index + 1;
