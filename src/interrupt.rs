@@ -56,7 +56,8 @@ impl Interrupt {
                 if this.asked.swap(true, Ordering::SeqCst) {
                     let hint =
                         format!("run `crmctl resume {environment}` or `crmctl rollback {environment}`");
-                    let left = Error::new(Exit::Interrupted, "left at once; the run is unfinished").hint(hint);
+                    let left =
+                        Error::new(Exit::Interrupted, "left at once; the run is unfinished").hint(hint);
                     last_words(&left);
                     terminal.talk(&left.message);
                     left.hint.iter().for_each(|hint| terminal.talk(&format!("hint: {hint}")));

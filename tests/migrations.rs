@@ -15,7 +15,7 @@ fn migration(machine: &Machine, name: &str, up: &str, down: &str) {
     let directory = machine.checkout().join("backend/migrations");
     std::fs::write(directory.join(format!("{name}.up.sql")), up).unwrap();
     std::fs::write(directory.join(format!("{name}.down.sql")), down).unwrap();
-    std::fs::write(directory.join(format!("verify/{name}.sql")), "SELECT 1;\n").unwrap();
+    std::fs::write(directory.join(format!("verify/{name}.sql")), "SELECT 1 = 1;\n").unwrap();
 }
 
 /// Both consents, for whatever the migration holds.
@@ -83,7 +83,7 @@ fn broken_sql_names_its_file_and_line_and_nothing_is_switched() {
     std::fs::write(directory.join("019_broken.up.sql"), "-- crmctl:stage expand\nCREATE TABEL x (id int);\n")
         .unwrap();
     std::fs::write(directory.join("019_broken.down.sql"), "DROP TABLE x;\n").unwrap();
-    std::fs::write(directory.join("verify/019_broken.sql"), "SELECT 1;\n").unwrap();
+    std::fs::write(directory.join("verify/019_broken.sql"), "SELECT 1 = 1;\n").unwrap();
     machine.commit("broken");
     machine.crmctl(&["deploy", "local"]).exits(20).says(&["`019_broken.up.sql` line 2", "migrate.apply"]);
     assert_eq!(machine.serving(), good);

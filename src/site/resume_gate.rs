@@ -19,7 +19,8 @@ pub async fn check(site: &Site, unfinished: &Unfinished) -> Result<(), Error> {
     let facts = &site.environment.facts;
     let (name, run) = (&facts.name, &unfinished.run);
     if unfinished.plan.fingerprint != facts.fingerprint {
-        let message = format!("run `{run}` was planned with another configuration of `{name}` than there is now");
+        let message =
+            format!("run `{run}` was planned with another configuration of `{name}` than there is now");
         let hint = format!("bring the configuration back, or take the run back: `crmctl rollback {name}`");
         return Err(Error::refused(message).hint(hint));
     }
@@ -29,7 +30,9 @@ pub async fn check(site: &Site, unfinished: &Unfinished) -> Result<(), Error> {
         && database::state(site).await == DatabaseState::Absent;
     if is_gone {
         let message = format!("the private PostgreSQL of `{name}` has stopped since run `{run}` was planned");
-        let hint = format!("take the run back, which needs no database: `crmctl rollback {name}`; then deploy again");
+        let hint = format!(
+            "take the run back, which needs no database: `crmctl rollback {name}`; then deploy again"
+        );
         return Err(Error::refused(message).hint(hint));
     }
     Ok(())

@@ -24,7 +24,12 @@ impl LoadReport {
                     "requests-answered",
                     answered,
                     "right answers",
-                    format!("{} of {asked}", self.succeeded),
+                    match self.causes() {
+                        Some(causes) if answered == Outcome::Failed => {
+                            format!("{} of {asked} ({causes})", self.succeeded)
+                        }
+                        _ => format!("{} of {asked}", self.succeeded),
+                    },
                 )
             },
             self.line(
