@@ -15,22 +15,12 @@ impl LoadReport {
     pub fn verdict(&self) -> Vec<CheckOutcome> {
         let answered = if self.succeeded > 0 { Outcome::Passed } else { Outcome::Failed };
         let valid = if self.is_valid() { Outcome::Passed } else { Outcome::Errored };
-        let asked = self.succeeded + self.failed;
+        let counted = format!("{} of {}", self.succeeded, self.succeeded + self.failed);
+        let causes = self.causes().map(|causes| format!(" ({causes})")).unwrap_or_default();
         vec![
             CheckOutcome {
                 severity: Severity::Critical,
-                detail: self.causes(),
-                ..self.line(
-                    "requests-answered",
-                    answered,
-                    "right answers",
-                    match self.causes() {
-                        Some(causes) if answered == Outcome::Failed => {
-                            format!("{} of {asked} ({causes})", self.succeeded)
-                        }
-                        _ => format!("{} of {asked}", self.succeeded),
-                    },
-                )
+                ..self.line("requests-answered", answered, "right answers", counted + &causes)
             },
             self.line(
                 "load-is-valid",
