@@ -106,6 +106,6 @@ async fn answers_of_another_release_are_errors_and_counted_by_release() {
     let releases: Vec<(&str, u64)> = report.releases.iter().map(|(name, n)| (name.as_str(), *n)).collect();
     assert_eq!(releases, [("new", 30), ("old", 10)], "{report}");
     assert_eq!((report.succeeded, report.total.errors.get("wrong_release")), (30, Some(&10)), "{report}");
-    assert!(report.verdict()[0].detail.as_ref().unwrap().contains("10 answers of release `old`"));
+    assert!(report.verdict()[0].actual.as_ref().unwrap().contains("10 answers of release `old`"));
     assert_eq!(run(None).await.failed, 0, "nobody asked for a release");
 }
