@@ -78,13 +78,14 @@ pub fn main() -> ExitCode {
 }
 
 /// Logs of crmctl itself go to stderr when asked for: `--verbose`, or `CRMCTL_LOG`. A supervisor's stderr is the
-/// file that hints say to read.
+/// file that hints say to read. A line that cannot be written (full disk, closed terminal) is lost without a word:
+/// complaining about it on the same stderr would panic.
 fn start_logging(cli: &Cli, terminal: &Terminal) {
     let supervises = matches!(cli.verb, Verb::Supervise(_));
     let default = if cli.global.verbose || supervises { "crmctl=info" } else { "error" };
     let filter = EnvFilter::try_from_env("CRMCTL_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(terminal.paint_talk().on);
-    let _ = log.with_writer(std::io::stderr).try_init();
+    let _ = log.log_internal_errors(false).with_writer(std::io::stderr).try_init();
 }
 
 /// The terminal that the options ask for.

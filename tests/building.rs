@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::harness::client::Load;
 use crate::harness::machine::{Machine, Said};
 
 /// A server that says a word. Its build script puts files in place late, as a person does who saves one while
@@ -175,6 +176,12 @@ fn a_full_disk_fails_the_build_and_what_served_still_serves() {
     machine.crmctl(&unproved).exits(10).says(&["No space left", "free space"]);
     assert_eq!(machine.serving(), good);
     machine.crmctl(&["history", "local"]).exits(0);
+    // Neither what serves nor its supervisor minds that not one line can be logged any more.
+    let load = Load::start(machine.port, 50);
+    std::thread::sleep(Duration::from_secs(1));
+    let seen = load.stop();
+    assert!(seen.total() > 0 && seen.failures.is_empty(), "{:#?}", seen.failures.first());
+    assert!(seen.releases.contains_key(&good));
 
     std::fs::remove_file(rest).unwrap();
     std::fs::remove_file(filler).unwrap();

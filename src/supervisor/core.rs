@@ -5,14 +5,15 @@ use std::io::Error as IoError;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
 use super::logs::collect::Collector;
+use super::process::ProcessIdentity;
 use super::protocol::{Refusal, RefusalKind, Variable};
 use super::revive::Restarts;
-use super::state::{StateFileError, StoredState};
+use super::state::{StateFileError, StoredInstance, StoredState};
 use crate::state_directory::{SocketDirectory, StateDirectory};
 
 /// One supervisor. Effects run one after the other; reading never waits for them.
@@ -73,7 +74,7 @@ impl Supervisor {
     }
 
     pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().expect("nothing panics while it holds this lock")
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A copy of the state.
@@ -134,6 +135,15 @@ impl Supervisor {
     /// From now on the end of this instance is wanted.
     pub(super) fn expect_end(&self, number: u64) {
         self.memory().ending.insert(number);
+    }
+
+    /// An instance and whether its end was asked for, seen in one moment: an effect that ends it forgets both, one
+    /// after the other, and half of that would look like a release that died by itself.
+    pub(super) fn found(&self, number: u64, process: &ProcessIdentity) -> Option<(StoredInstance, bool)> {
+        let memory = self.memory();
+        let is_it = |found: &&StoredInstance| found.number == number && found.process == *process;
+        let instance = memory.state.instances.iter().find(is_it)?.clone();
+        Some((instance, memory.ending.contains(&number)))
     }
 
     pub(super) fn is_ending(&self, number: u64) -> bool {

@@ -106,14 +106,11 @@ impl Supervisor {
     }
 
     async fn ended(self: &Arc<Self>, number: u64, process: &ProcessIdentity, exit: Exit) {
-        let state = self.state();
-        let Some(instance) =
-            state.instances.iter().find(|found| found.number == number && found.process == *process).cloned()
-        else {
+        let Some((instance, is_ending)) = self.found(number, process) else {
             return;
         };
         tracing::info!(release = %instance.release, role = ?instance.role, %exit, "instance ended");
-        let asked = self.is_ending(number) || instance.role == Role::Draining;
+        let asked = is_ending || instance.role == Role::Draining;
         if !asked {
             let lines = logs::last_lines(&self.log_of(&instance.release), instance.log_from, LINES_TOLD);
             let release = instance.release.clone();

@@ -226,13 +226,15 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
+        let log = std::fs::read_to_string(self.state().join("local/logs/supervisor.log"));
         let said = self.crmctl(&["down", "local", "--purge", "--yes"]);
         let left = processes_with(&self.state());
         for pid in &left {
             let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
         }
         if !std::thread::panicking() {
-            said.exits(0);
+            let log = log.unwrap_or_default();
+            assert_eq!(said.code, 0, "down failed\n{}\nits supervisor said:\n{log}", said.err);
             assert!(left.is_empty(), "left behind: {left:?}");
         }
     }

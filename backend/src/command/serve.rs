@@ -54,6 +54,8 @@ fn log(filter: &str) {
     let filter: Targets = filter.parse().expect("checked when the settings were read");
     let filter = filter.with_target("sqlx", tracing::Level::WARN);
     let lines = tracing_subscriber::fmt::layer()
+        // On a full disk a line is lost; complaining about it on the same stderr would panic in the request.
+        .log_internal_errors(false)
         .json()
         .flatten_event(true)
         .with_current_span(true)

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{Error as IoError, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Weak;
+use std::sync::{PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -55,7 +55,7 @@ impl Supervisor {
 
     /// Collects what one release has written; its last words when it has ended.
     pub(in crate::supervisor) fn collect_log(&self, release: &str) {
-        let mut collector = self.collector.lock().expect("nothing panics while it holds this lock");
+        let mut collector = self.collector.lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..MOST_CHUNKS {
             match collector.collect(release) {
                 Ok(Progress::More) => {}
