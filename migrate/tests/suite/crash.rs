@@ -1,32 +1,20 @@
 //! A run may die anywhere: what it leaves is whole, and the next one finishes.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
-
 use migrate::{ApplyOptions, Error, Event, Kind, Patience};
 
 use crate::harness::{Diary, World, accepting, apply_options, patience, run};
-
-/// Lets `work` take `steps` steps and drops it where it stands, as a killed process would.
-async fn killed_after<T>(steps: usize, work: impl Future<Output = T>) -> Option<T> {
-    let mut work = pin!(work);
-    let mut left = steps;
-    poll_fn(|context| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        work.as_mut().poll(context).map(Some)
-    })
-    .await
-}
+use crate::proxy::Proxy;
 
 /// The server has noticed that the run is gone.
 async fn buried(world: &World) {
     let gone = "SELECT count(*) = 0 FROM pg_stat_activity
                 WHERE application_name LIKE 'crmctl/%' AND datname = current_database()";
     world.until("the dead run's sessions are gone", gone).await;
+}
+
+/// Every place in which a run can be killed: before the server has what it sends, and after.
+fn places() -> impl Iterator<Item = (usize, bool)> {
+    (1..500).flat_map(|nth| [(nth, false), (nth, true)])
 }
 
 /// Each table is there exactly when its migration is recorded as applied.
@@ -48,27 +36,27 @@ async fn whole(world: &World, tables: &[(i64, &str)]) {
 #[tokio::test]
 async fn an_apply_killed_at_any_step_leaves_whole_migrations_and_is_finished_by_the_next() {
     let tables = [(1, "leads"), (2, "notes"), (3, "meta")];
-    let (mut steps, mut rounds) = (1, 0);
+    let mut rounds = 0;
     let world = World::new().await;
     world.table("001_leads", "leads").table("002_notes", "notes").table("003_meta", "meta");
-    loop {
-        let (database, set, options) = (world.database(), world.set(), apply_options());
-        let outcome = killed_after(steps, migrate::apply(&database, &set, &options, &migrate::Silent)).await;
-        if let Some(done) = outcome {
+    for (nth, reaches) in places() {
+        let (proxy, database) = Proxy::before(&world).await;
+        let (set, options) = (world.set(), apply_options());
+        let apply = migrate::apply(&database, &set, &options, &migrate::Silent);
+        if let Some(done) = proxy.kill_at(nth, reaches, apply).await {
             done.unwrap();
             break;
         }
+        drop(proxy);
         buried(&world).await;
         whole(&world, &tables).await;
         // Back and forth, so that each place is hit with work before it and behind it.
         if world.status().await.latest == Some(3) {
             world.rollback(3, &accepting(3)).await.unwrap();
         }
-        (steps, rounds) = (steps + 1, rounds + 1);
-        assert!(rounds < 500, "it never finishes");
+        rounds += 1;
     }
-    // How often it waits, and so can be killed, depends on how busy the machine is.
-    assert!(rounds >= 5, "the run was killed in {rounds} places only");
+    assert!(rounds > 20, "the run was killed in {rounds} places only");
     assert_eq!(world.status().await.latest, Some(3));
     whole(&world, &tables).await;
 }
@@ -79,23 +67,22 @@ async fn a_rollback_killed_at_any_step_reverts_all_or_nothing() {
     let world = World::new().await;
     world.table("001_leads", "leads").table("002_notes", "notes");
     world.apply().await.unwrap();
-    let (mut steps, mut rounds) = (1, 0);
-    loop {
-        let (database, set, options) = (world.database(), world.set(), accepting(3));
-        let outcome =
-            killed_after(steps, migrate::rollback(&database, &set, 2, &options, &migrate::Silent)).await;
-        if let Some(done) = outcome {
+    let mut rounds = 0;
+    for (nth, reaches) in places() {
+        let (proxy, database) = Proxy::before(&world).await;
+        let (set, options) = (world.set(), accepting(3));
+        let revert = migrate::rollback(&database, &set, 2, &options, &migrate::Silent);
+        if let Some(done) = proxy.kill_at(nth, reaches, revert).await {
             done.unwrap();
             break;
         }
+        drop(proxy);
         buried(&world).await;
         whole(&world, &tables).await;
         world.apply().await.unwrap();
-        (steps, rounds) = (steps + 1, rounds + 1);
-        assert!(rounds < 500, "it never finishes");
+        rounds += 1;
     }
-    // How often it waits, and so can be killed, depends on how busy the machine is.
-    assert!(rounds >= 5, "the run was killed in {rounds} places only");
+    assert!(rounds > 20, "the run was killed in {rounds} places only");
     assert_eq!(world.value("SELECT to_regclass('notes')::text").await, None);
 }
 
@@ -110,18 +97,20 @@ async fn a_stepwise_migration_killed_at_any_step_runs_each_statement_once() {
         "SELECT 1;",
         "SELECT bool_and(indisvalid) FROM pg_index WHERE indrelid = 'leads'::regclass;",
     );
-    let mut steps = 1;
-    loop {
-        let (database, set, options) = (world.database(), world.set(), apply_options());
-        let outcome = killed_after(steps, migrate::apply(&database, &set, &options, &migrate::Silent)).await;
-        if let Some(done) = outcome {
+    let mut rounds = 0;
+    for (nth, reaches) in places() {
+        let (proxy, database) = Proxy::before(&world).await;
+        let (set, options) = (world.set(), apply_options());
+        let apply = migrate::apply(&database, &set, &options, &migrate::Silent);
+        if let Some(done) = proxy.kill_at(nth, reaches, apply).await {
             done.unwrap();
             break;
         }
+        drop(proxy);
         buried(&world).await;
-        steps += 1;
-        assert!(steps < 500, "it never finishes");
+        rounds += 1;
     }
+    assert!(rounds > 20, "the run was killed in {rounds} places only");
     let ids = world.value("SELECT string_agg(id::text, ',' ORDER BY id) FROM leads").await;
     assert_eq!(ids.as_deref(), Some("101,102,103,110"));
     assert_eq!(world.status().await.latest, Some(2));

@@ -3,9 +3,14 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use migrate::Database;
+use secrecy::SecretString;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
+
+use crate::harness::World;
 
 /// Lives as long as this value; its end closes every connection.
 pub(crate) struct Proxy {
@@ -21,6 +26,11 @@ struct State {
     silent_below: AtomicUsize,
     /// What makes everything silent once a client has sent it. It still reaches the server.
     trigger: Mutex<Option<(&'static [u8], After)>>,
+    /// Things that clients have sent, on whatever connection.
+    sent: AtomicUsize,
+    /// The one of them at which the client is killed, and whether it still reaches the server.
+    fatal: Mutex<Option<(usize, bool)>>,
+    struck: Notify,
 }
 
 /// What comes after the trigger.
@@ -31,6 +41,31 @@ pub(crate) enum After {
 }
 
 impl Proxy {
+    /// One before the database of `world`, and the way to it.
+    pub(crate) async fn before(world: &World) -> (Self, Database) {
+        let options = world.options();
+        let proxy = Self::start(format!("{}:{}", options.get_host(), options.get_port())).await;
+        let url = sqlx::ConnectOptions::to_url_lossy(&options.host("127.0.0.1").port(proxy.port));
+        let database = Database::new(&SecretString::from(url.to_string()), "far").unwrap();
+        (proxy, database)
+    }
+
+    /// Drives `client` until it has sent its `nth` thing, which reaches the server or not, and drops it there, as a
+    /// killed process would be. Its answer when it was through before.
+    pub(crate) async fn kill_at<T>(
+        &self,
+        nth: usize,
+        reaches: bool,
+        client: impl Future<Output = T>,
+    ) -> Option<T> {
+        *self.state.fatal.lock().unwrap() = Some((nth, reaches));
+        tokio::select! {
+            biased;
+            () = self.state.struck.notified() => None,
+            answer = client => Some(answer),
+        }
+    }
+
     pub(crate) async fn start(server: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -65,6 +100,16 @@ impl Proxy {
 }
 
 impl State {
+    /// Whether what was just sent is the client's last, and reaches the server.
+    fn is_fatal(&self) -> Option<bool> {
+        let nth = self.sent.fetch_add(1, Ordering::SeqCst) + 1;
+        self.fatal
+            .lock()
+            .unwrap()
+            .filter(|(fatal, _)| nth >= *fatal)
+            .map(|(fatal, reaches)| reaches && nth == fatal)
+    }
+
     fn is_silent(&self, number: usize) -> bool {
         number < self.silent_below.load(Ordering::SeqCst)
     }
@@ -103,6 +148,13 @@ async fn pump(
         };
         if silent(state) {
             continue;
+        }
+        if asks && let Some(reaches) = state.is_fatal() {
+            if reaches {
+                let _ = to.write_all(&buffer[..length]).await;
+            }
+            state.struck.notify_one();
+            return;
         }
         let after = if asks { state.triggered(&buffer[..length]) } else { None };
         if after == Some(After::Silence) {

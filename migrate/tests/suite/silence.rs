@@ -2,19 +2,10 @@
 
 use std::time::Duration;
 
-use migrate::{Applied, Database, Error, Event, Kind, Patience};
-use secrecy::SecretString;
+use migrate::{Applied, Error, Event, Kind, Patience};
 
 use crate::harness::{Diary, World, apply_options, patience, rollback_options, run};
 use crate::proxy::{After, Proxy};
-
-async fn proxied(world: &World) -> (Proxy, Database) {
-    let options = world.options();
-    let proxy = Proxy::start(format!("{}:{}", options.get_host(), options.get_port())).await;
-    let url = sqlx::ConnectOptions::to_url_lossy(&options.host("127.0.0.1").port(proxy.port));
-    let database = Database::new(&SecretString::from(url.to_string()), "far").unwrap();
-    (proxy, database)
-}
 
 fn impatient() -> migrate::ApplyOptions {
     let patience = Patience { silence: Duration::from_secs(2), ..patience() };
@@ -44,7 +35,7 @@ async fn waiting(world: &World) -> sqlx::PgConnection {
 async fn a_server_that_falls_silent_within_a_statement_ends_the_run_in_doubt() {
     let world = World::new().await;
     let mut holder = waiting(&world).await;
-    let (proxy, database) = proxied(&world).await;
+    let (proxy, database) = Proxy::before(&world).await;
     let (set, diary, options) = (world.set(), Diary::default(), impatient());
     let apply = migrate::apply(&database, &set, &options, &diary);
     let vanish = async {
@@ -63,7 +54,7 @@ async fn a_server_that_falls_silent_within_a_statement_ends_the_run_in_doubt() {
 async fn a_session_that_the_server_forgot_ends_the_run_in_doubt() {
     let world = World::new().await;
     let mut holder = waiting(&world).await;
-    let (proxy, database) = proxied(&world).await;
+    let (proxy, database) = Proxy::before(&world).await;
     let (set, diary, options) = (world.set(), Diary::default(), impatient());
     let apply = migrate::apply(&database, &set, &options, &diary);
     let forget = async {
@@ -102,7 +93,7 @@ async fn a_commit_whose_answer_is_lost_may_have_happened_and_did() {
         world.table("001_leads", "leads");
         world.apply().await.unwrap();
         world.table("002_notes", "notes");
-        let (proxy, database) = proxied(&world).await;
+        let (proxy, database) = Proxy::before(&world).await;
         proxy.when(b"COMMIT", after);
         let outcome = migrate::apply(&database, &world.set(), &impatient(), &migrate::Silent).await;
         in_doubt(outcome, what);
@@ -116,7 +107,7 @@ async fn a_connection_that_breaks_within_a_transaction_is_no_doubt() {
     world.table("001_leads", "leads");
     world.apply().await.unwrap();
     world.table("002_notes", "notes");
-    let (proxy, database) = proxied(&world).await;
+    let (proxy, database) = Proxy::before(&world).await;
     proxy.when(b"CREATE TABLE notes", After::HangUp);
     let error = migrate::apply(&database, &world.set(), &impatient(), &migrate::Silent).await.unwrap_err();
     assert!(!error.may_have_happened(), "{error}");
@@ -134,7 +125,7 @@ async fn a_connection_that_breaks_within_a_lone_statement_leaves_a_doubt() {
         "DROP INDEX i;",
         "SELECT true;",
     );
-    let (proxy, database) = proxied(&world).await;
+    let (proxy, database) = Proxy::before(&world).await;
     proxy.when(b"CREATE INDEX", After::HangUp);
     let outcome = migrate::apply(&database, &world.set(), &impatient(), &migrate::Silent).await;
     in_doubt(outcome, "finish `002_index.up.sql` line 2");
@@ -145,7 +136,7 @@ async fn a_revert_whose_answer_is_lost_may_have_happened() {
     let world = World::new().await;
     world.migration("001_leads", "CREATE TABLE leads (x int);", "DROP TABLE leads;", "SELECT x FROM leads;");
     world.apply().await.unwrap();
-    let (proxy, database) = proxied(&world).await;
+    let (proxy, database) = Proxy::before(&world).await;
     proxy.when(b"COMMIT", After::HangUp);
     let error = migrate::rollback(&database, &world.set(), 1, &rollback_options(), &migrate::Silent).await;
     assert!(error.unwrap_err().may_have_happened());
@@ -157,7 +148,7 @@ async fn a_look_at_a_silent_server_ends() {
     let world = World::new().await;
     world.table("001_leads", "leads");
     world.apply().await.unwrap();
-    let (proxy, database) = proxied(&world).await;
+    let (proxy, database) = Proxy::before(&world).await;
     proxy.when(b"_sqlx_migrations", After::Silence);
     let error = migrate::status(&database, &world.set()).await.unwrap_err();
     assert!(matches!(error, Error::Unready { .. }) && !error.may_have_happened(), "{error}");
