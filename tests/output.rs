@@ -118,3 +118,14 @@ fn help_works_anywhere_and_names_the_exit_codes() {
     assert!(output.status.success() && text.contains("Exit codes:") && text.contains("rollback"), "{text}");
     assert!(!text.contains("supervise"), "a hidden verb is shown");
 }
+
+#[test]
+fn a_log_that_cannot_be_written_changes_nothing() {
+    let machine = Machine::new();
+    let arguments = ["migrate", "status", "--dir", "backend/migrations", "--dsn-env", "NOWHERE"];
+    let mut command = machine.command(&arguments);
+    command.env("NOWHERE", "postgresql://nobody@127.0.0.1:1/none").env("CRMCTL_LOG", "trace");
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let said = command.stderr(full).output().unwrap();
+    assert_eq!(said.status.code(), Some(10), "it died of its own log");
+}
