@@ -126,13 +126,18 @@ async fn a_run_under_a_living_lease_is_left_alone() {
     app.sql(
         "INSERT INTO job_state (job, interval_seconds, next_run_at) VALUES ('toy', 3600, now() + interval '1 hour');
          INSERT INTO scheduled_run (job, scheduled_for, attempts, claimed_by, lease_until, heartbeat_at)
-         VALUES ('toy', now(), 1, 'a living replica', now() + interval '1 hour', now())",
+         VALUES ('toy', now() - interval '2 hours', 1, 'a living replica', now() + interval '1 hour', now());
+         INSERT INTO scheduled_run (job, scheduled_for) VALUES ('toy', now() - interval '1 hour')",
     )
     .await;
     let toy = Arc::new(Toy::new(Does::Well));
     let (_, work) = replica(&app, &toy);
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
-    assert_eq!(toy.begun.load(Ordering::SeqCst), 0);
+    // The older one comes first; whoever does the younger one has passed it over.
+    let done = "SELECT count(*) FROM scheduled_run WHERE outcome = 'succeeded'";
+    eventually("the free run", async || count(&app, done).await == 1).await;
+    assert_eq!(toy.begun.load(Ordering::SeqCst), 1);
+    let left = "SELECT count(*) FROM scheduled_run WHERE claimed_by = 'a living replica' AND attempts = 1";
+    assert_eq!(count(&app, left).await, 1);
     work.abort();
 }
 
@@ -152,13 +157,17 @@ async fn a_draining_replica_gives_a_long_run_back() {
 #[tokio::test]
 async fn a_replica_in_standby_does_nothing() {
     let app = TestApp::start().await;
-    let toy = Arc::new(Toy::new(Does::Well));
+    let every_second = || Arc::new(Toy { interval: Duration::from_secs(1), ..Toy::new(Does::Well) });
+    let (idle, busy) = (every_second(), every_second());
     let lifecycle = Lifecycle::default();
     lifecycle.advance(Stage::Standby);
-    let jobs: Vec<Arc<dyn Job>> = vec![toy.clone()];
+    let jobs: Vec<Arc<dyn Job>> = vec![idle.clone()];
     let engine = Engine::new(Database::lazy(app.state.settings()), jobs, "test");
-    let work = tokio::spawn(engine.work(lifecycle, Duration::ZERO));
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(count(&app, "SELECT count(*) FROM job_state").await, 0);
-    work.abort();
+    let stands_by = tokio::spawn(engine.work(lifecycle, Duration::ZERO));
+    let (_, serves) = replica(&app, &busy);
+    // Two that serve would share these.
+    eventually("four runs", async || busy.begun.load(Ordering::SeqCst) >= 4).await;
+    assert_eq!(idle.begun.load(Ordering::SeqCst), 0);
+    stands_by.abort();
+    serves.abort();
 }

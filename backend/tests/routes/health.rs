@@ -105,6 +105,7 @@ async fn connections_that_died_while_idle_are_replaced_unnoticed() {
             assert_eq!(app.get_as(&token, path).await.status, StatusCode::OK);
         }
         app.database.cut_connections().await;
+        // Longer than an idle connection is trusted without asking it, or not at all.
         tokio::time::sleep(Duration::from_millis(pause)).await;
         assert_eq!(app.get_as(&token, "/auth/me").await.status, StatusCode::OK, "after {pause} ms");
     }

@@ -89,6 +89,7 @@ async fn while_stopped_nothing_begins() {
         !app.get_as(&ceo, "/scheduled-tasks/status").await.json()["tasks"][0]["next_run"].is_null()
     })
     .await;
+    // That nothing happens can only be waited for: longer than the engine rests between two looks.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     let runs: i64 = sqlx::query_scalar("SELECT count(*) FROM scheduled_run")
         .fetch_one(&app.database.migrator)
