@@ -1,9 +1,9 @@
 //! How a run ended in one sentence, and the last lines of a run: why, what to do next, whom to call.
 
-use phases::engine::event::Ending;
+use phases::engine::event::{Ending, StepStatus};
 use phases::plan::Phase;
 
-use super::result::{Mood, RunResult};
+use super::result::{Mood, RunResult, StepResult};
 use crate::site::Site;
 use crate::terminal::{Paint, seconds};
 
@@ -28,6 +28,17 @@ pub fn painted(result: &RunResult, paint: Paint) -> String {
     }
 }
 
+/// What a run that failed left: a first deploy that had been switched already leaves nothing that serves.
+fn left(result: &RunResult) -> &'static str {
+    let withdrawn =
+        |step: &StepResult| step.step == "deploy.shift" && step.status == Some(StepStatus::Undone);
+    if result.recovery.iter().any(withdrawn) {
+        "what was switched is taken back, and nothing served before"
+    } else {
+        "nothing was switched"
+    }
+}
+
 /// How it ended.
 pub fn headline(result: &RunResult) -> String {
     let (name, verb) = (&result.environment, &result.verb);
@@ -43,7 +54,7 @@ pub fn headline(result: &RunResult) -> String {
             format!("rolled back {name} to{} in {took}", target(result))
         }
         Some(Ending::RolledBack) => format!("rolled back {name}{at} after {took}"),
-        Some(Ending::Failed) => format!("{verb} of {name} failed{at} after {took}; nothing was switched"),
+        Some(Ending::Failed) => format!("{verb} of {name} failed{at} after {took}; {}", left(result)),
         Some(Ending::Refused) => format!("{verb} of {name} refused{at}; nothing was changed"),
         Some(Ending::Stuck) => format!("{name} is stuck{at}: a person is needed"),
         Some(Ending::Interrupted) => format!("{verb} of {name} interrupted{at} after {took}"),

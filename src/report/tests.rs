@@ -213,3 +213,12 @@ fn a_result_reads_back_as_it_was_written() {
         assert_eq!(again, result);
     }
 }
+
+#[test]
+fn a_first_deploy_that_was_switched_and_taken_back_is_not_told_as_never_switched() {
+    let mut first = result(ROLLED_BACK);
+    first.ending = Some(Ending::Failed);
+    let headline = super::summary::headline(&first);
+    assert!(headline.ends_with("what was switched is taken back, and nothing served before"), "{headline}");
+    assert!(super::summary::headline(&result(FAILED)).ends_with("nothing was switched"));
+}
