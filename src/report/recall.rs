@@ -1,17 +1,22 @@
 //! The journal's records of one run → its result. What a process saw and the journal does not hold (loads, what
 //! changed, whom to call) is put in by the caller.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
-use phases::engine::event::{Ending, PhaseStatus, StepStatus};
+use phases::engine::event::{Ending, StepStatus};
 use phases::engine::failure::Failure;
 use phases::engine::history;
 use phases::engine::journal::{Kind, Record};
-use phases::plan::{Intent, Phase, Plan, PlannedPhase};
+use phases::engine::resume;
+use phases::engine::step::Step;
+use phases::plan::{Intent, Phase, Plan};
 
 use super::json::{self, ReleaseView};
 use super::result::{Pause, PhaseResult, RunResult, StepResult};
 
 mod evidence;
+mod phase_status;
 mod ways_on;
 
 use evidence::{checks, holder, millis, rounded, summary, time};
@@ -22,7 +27,10 @@ pub fn recall(records: &[Record], run: &str) -> Option<RunResult> {
     let own: Vec<&Record> = records.iter().filter(|record| record.run == run).collect();
     let first = own.iter().find(|record| record.kind == Kind::Plan)?;
     let plan: Plan = serde_json::from_value(first.desired.clone()).ok()?;
-    let mut story = Story::new(&plan, first);
+    let progress = resume::replay(own.iter().copied()).ok();
+    let is_aside = |step: &&Step| progress.as_ref().is_some_and(|progress| progress.is_aside(&step.id.0));
+    let aside = plan.steps().filter(is_aside).map(|step| step.id.0.clone()).collect();
+    let mut story = Story::new(&plan, first, aside);
     own.iter().for_each(|record| story.take(record));
     story.end(records, &own)
 }
@@ -43,12 +51,15 @@ struct Story<'p> {
     failure: Option<Failure>,
     digest: Option<String>,
     taken_back: bool,
+    /// Steps whose failure is told and stops nothing.
+    aside: BTreeSet<String>,
 }
 
 impl<'p> Story<'p> {
-    fn new(plan: &'p Plan, first: &Record) -> Self {
+    fn new(plan: &'p Plan, first: &Record, aside: BTreeSet<String>) -> Self {
         Self {
             plan,
+            aside,
             start: time(&first.at).unwrap_or_default(),
             now: 0.0,
             open: Vec::new(),
@@ -227,8 +238,11 @@ impl<'p> Story<'p> {
             let (own, rest): (Vec<_>, Vec<_>) = steps.into_iter().partition(of_phase);
             steps = rest;
             let later = self.plan.phases.iter().skip(index + 1).flat_map(|planned| &planned.steps);
-            let passed =
-                self.went_well() || later.into_iter().any(|step| steps.iter().any(|s| s.step == step.id.0));
+            let whole =
+                !planned.steps.is_empty() && planned.steps.iter().all(|step| self.is_over(&own, &step.id.0));
+            let passed = whole
+                || self.went_well()
+                || later.into_iter().any(|step| steps.iter().any(|s| s.step == step.id.0));
             phases.push(PhaseResult {
                 phase: planned.phase,
                 status: self.status(planned, &own, passed),
@@ -237,25 +251,6 @@ impl<'p> Story<'p> {
             });
         }
         phases
-    }
-
-    fn went_well(&self) -> bool {
-        matches!(self.ending, Some(Ending::Deployed | Ending::Done)) || self.exit_code == Some(0)
-    }
-
-    /// `passed`: the run has come past the phase.
-    fn status(&self, planned: &PlannedPhase, own: &[StepResult], passed: bool) -> Option<PhaseStatus> {
-        let failed = own.iter().any(|step| step.status == Some(StepStatus::Failed));
-        match &planned.intent {
-            Intent::NotRun => Some(PhaseStatus::NotRun),
-            Intent::Skipped { .. } => Some(PhaseStatus::Skipped),
-            _ if failed => Some(PhaseStatus::Failed),
-            Intent::Unchanged { .. } if passed => Some(PhaseStatus::Unchanged),
-            Intent::Run if passed => Some(PhaseStatus::Done),
-            _ if own.is_empty() => Some(PhaseStatus::NotRun),
-            _ if self.ending.is_some() => Some(PhaseStatus::Failed),
-            _ => None,
-        }
     }
 }
 

@@ -1,8 +1,12 @@
 //! The reporters on fixed results: a good deploy, one that failed at the gate, one that was rolled back, and one whose
 //! process was killed. The results and the journal are those of real runs.
 
-use phases::engine::event::{Ending, StepStatus};
+use phases::engine::event::{Ending, Event, StepStatus};
+use phases::engine::failure::CheckOutcome;
 use phases::engine::journal::{Kind, Record};
+use phases::request::Request;
+use phases::testing::cancel::FakeCancel;
+use phases::testing::scene::{Errand, Scene};
 
 use super::folder::{REPORTERS, Reporter};
 use super::recall::recall;
@@ -221,4 +225,30 @@ fn a_first_deploy_that_was_switched_and_taken_back_is_not_told_as_never_switched
     let headline = super::summary::headline(&first);
     assert!(headline.ends_with("what was switched is taken back, and nothing served before"), "{headline}");
     assert!(super::summary::headline(&result(FAILED)).ends_with("nothing was switched"));
+}
+
+/// What the journal gives back of every phase is what the loop told of it.
+#[tokio::test]
+async fn phases_of_a_run_are_recalled_as_the_loop_told_them() {
+    let next = Scene::release_with(2, &[1, 8, 9, 16]);
+    for phase in ["migrate", "deploy", "smoke", "perf", "never"] {
+        for red_before in [false, true] {
+            let scene = Scene::grown(1).await;
+            if red_before {
+                scene.world.site().verdicts.insert(Scene::release(1).id, CheckOutcome::Failed);
+            }
+            let plan = scene.plan(&Request::deploy(), Some(&next)).unwrap();
+            let cancel = FakeCancel::default();
+            let ask = |event| {
+                if matches!(&event, Event::PhaseFinished { phase: ended, .. } if ended.as_str() == phase) {
+                    cancel.request();
+                }
+            };
+            let told = scene.process(&Errand::Run(&plan), &cancel, &ask).await.unwrap();
+            let recalled = recall(&scene.records(), &told.run).unwrap();
+            let told: Vec<_> = told.phases.iter().map(|phase| (phase.phase, Some(phase.status))).collect();
+            let recalled: Vec<_> = recalled.phases.iter().map(|phase| (phase.phase, phase.status)).collect();
+            assert_eq!(recalled, told, "interrupted after {phase}, red before: {red_before}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::engine::failure::Failure;
+use crate::engine::failure::{Failure, FailureClass};
 use crate::engine::journal::{Kind, Record};
 use crate::engine::step::Action;
 pub use crate::engine::step_state::StepState;
@@ -115,11 +115,26 @@ impl Progress {
         match planned.action {
             Action::RetireReleases { .. } => true,
             Action::RunSuite { .. } | Action::EnsureDatabase if self.plan.goes_back() => true,
-            // The release that still serves was red before the schema changed: it says nothing of the change.
-            Action::RunSuite { .. } if step == migrate::SMOKE => self.reported(migrate::BASELINE).is_some(),
+            Action::RunSuite { .. } if step == migrate::SMOKE => self.fails_as_before(),
             Action::RunSuite { .. } => step == migrate::BASELINE,
             _ => false,
         }
+    }
+
+    /// Its failure is told and does not make its phase fail. The checks after a rollback do: they say whether
+    /// going back was worth it.
+    pub fn is_aside(&self, step: &str) -> bool {
+        self.only_reports(step) && !self.plan.goes_back()
+    }
+
+    /// The release that still serves fails its suite exactly as it did before its schema changed: that says nothing of
+    /// the change. A suite that could not run before proves nothing, and one more red check is the change's.
+    fn fails_as_before(&self) -> bool {
+        let told = |step| {
+            let failure = self.reported(step)?;
+            (failure.class == FailureClass::CheckFailed).then_some((&failure.message, &failure.detail))
+        };
+        told(migrate::BASELINE).is_some_and(|before| told(migrate::SMOKE) == Some(before))
     }
 
     /// An effect that a user could notice happened, as far as anybody can tell.

@@ -71,6 +71,9 @@ pub(crate) fn next_status(state: StepState, kind: Kind, in_doubt: bool, adopted:
         (Found | Done, Kind::Intent) if adopted => Some(InDoubt),
         (Found, Kind::Done) if adopted => Some(Found),
         (Found, Kind::Failed) if adopted => Some(Refused),
+        // Between two looks it may have become so again, or nobody can tell any more.
+        (Done, Kind::Done) if adopted => Some(Done),
+        (Done, Kind::Failed) if adopted => Some(FailedInDoubt),
         (InDoubt, Kind::Done) => Some(Done),
         (InDoubt, Kind::Failed) if in_doubt => Some(FailedInDoubt),
         (InDoubt, Kind::Failed) => Some(Failed),

@@ -1,5 +1,6 @@
 //! What the journal can and cannot say.
 
+use phases::engine::failure::{Failure, FailureClass};
 use phases::engine::history;
 use phases::engine::journal::{Kind, Record};
 use phases::engine::resume::{StepState, replay};
@@ -39,6 +40,26 @@ async fn every_impossible_record_is_refused() {
     assert!(replay(&run[1..]).is_err(), "no plan");
     assert!(replay(&[]).is_err(), "nothing");
     assert!(with(done, Kind::Intent, shift).is_ok(), "a second attempt");
+}
+
+#[tokio::test]
+async fn adopted_run_may_find_again_or_lose_sight_of_what_was_done() {
+    let run = whole_run().await;
+    let done = run.iter().position(|r| r.kind == Kind::Done && r.step.as_deref() == Some("deploy.shift"));
+    let mut records = run[..=done.unwrap()].to_vec();
+    let mut adopt = records[done.unwrap()].clone();
+    (adopt.kind, adopt.step) = (Kind::Adopt, None);
+    records.push(adopt);
+    let with = |kind, evidence| {
+        let mut record = run[done.unwrap()].clone();
+        (record.kind, record.evidence) = (kind, evidence);
+        let mut records = records.clone();
+        records.push(record);
+        replay(&records).unwrap().state("deploy.shift")
+    };
+    let failure = Failure::new(FailureClass::Failed, "nobody can tell");
+    assert_eq!(with(Kind::Done, serde_json::json!({})), StepState::Done);
+    assert_eq!(with(Kind::Failed, serde_json::json!({"failure": failure})), StepState::FailedInDoubt);
 }
 
 #[tokio::test]

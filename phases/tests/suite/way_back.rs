@@ -163,3 +163,26 @@ async fn run_resumed_after_a_reboot_starts_again_what_had_run() {
     }
     assert!(gated);
 }
+
+#[tokio::test]
+async fn baseline_that_could_not_run_excuses_nothing_that_fails_after_the_migration() {
+    let scene = Scene::grown(1).await;
+    let next = Scene::release_with(2, &[1, 8, 9, 16]);
+    plant(&scene, Call::Apply, "migrate.baseline", Kind::Before(FailureClass::CheckErrored));
+    plant(&scene, Call::Apply, "migrate.smoke", Kind::Before(FailureClass::CheckFailed));
+    let report = scene.perform(&Request::deploy(), Some(&next)).await;
+    assert_eq!(ending(&report), (Ending::Failed, 20));
+    assert_eq!(history::state(&scene.records(), &next.id), None);
+}
+
+#[tokio::test]
+async fn suite_that_fails_in_another_way_than_before_the_migration_stops_the_run() {
+    let scene = Scene::grown(1).await;
+    let next = Scene::release_with(2, &[1, 8, 9, 16]);
+    scene.world.site().verdicts.insert(Scene::release(1).id, CheckOutcome::Failed);
+    plant(&scene, Call::Apply, "migrate.smoke", Kind::Before(FailureClass::CheckFailed));
+    let report = scene.perform(&Request::deploy(), Some(&next)).await;
+    let told: Vec<_> = report.phases[2].steps.iter().filter_map(|step| step.failure.as_ref()).collect();
+    assert_ne!(told[0].message, told[1].message, "they fail in one way");
+    assert_eq!(ending(&report), (Ending::Failed, 20));
+}

@@ -52,9 +52,12 @@ impl Active<'_> {
         let report = self.phases.last_mut().expect("it was pushed above");
         report.seconds = seconds;
         let steps = std::mem::take(&mut report.steps);
-        let failed = |step: &StepReport| step.status == StepStatus::Failed && !self.is_aside(&step.step);
+        let failed =
+            |step: &StepReport| step.status == StepStatus::Failed && !self.progress.is_aside(&step.step);
         let went_through = outcome.is_ok() && !steps.iter().any(failed);
-        let status = status(planned, went_through);
+        // Stopped before its first step: nothing of it was run.
+        let untouched = outcome.is_err() && steps.is_empty();
+        let status = if untouched { PhaseStatus::NotRun } else { status(planned, went_through) };
         let report = self.phases.last_mut().expect("it was pushed above");
         (report.status, report.steps) = (status, steps);
         self.tell(Event::PhaseFinished { phase, status, seconds });
@@ -219,12 +222,6 @@ impl Active<'_> {
         let evidence = json!({"failure": failure, "in_doubt": in_doubt});
         self.record(Kind::Failed, Some(&step.id.0), [Value::Null, Value::Null, evidence]).await?;
         Ok(StepEnd::Failed(failure))
-    }
-
-    /// Its failure is told and does not make its phase fail. The checks after a rollback do: they say whether
-    /// going back was worth it.
-    fn is_aside(&self, step: &str) -> bool {
-        self.progress.only_reports(step) && !self.plan.goes_back()
     }
 
     /// The operator asked to stop, and that is why the step failed: its program was ended.
