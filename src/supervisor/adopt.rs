@@ -34,7 +34,7 @@ pub(super) async fn take_over(
 ) -> Result<Arc<Supervisor>, SupervisorError> {
     let mut state = StoredState::read(&directory)?;
     let strangers = recognise(&mut state, strangers::holders(&sockets));
-    state.instances.retain(|instance| instance.process.is_alive() || has_fallen(instance));
+    keep_ours(&mut state);
     let mut modes = Vec::new();
     for instance in &state.instances {
         modes.push((instance.number, mode_of(&sockets, instance).await));
@@ -42,11 +42,14 @@ pub(super) async fn take_over(
     let doubtful = settle(&mut state, &modes);
     let public = public_from(&sockets, &state.instances).await;
     end_all(strangers.into_iter().map(|stranger| stranger.process).chain(doubtful)).await;
-    state.instances.retain(|instance| instance.process.is_alive() || has_fallen(instance));
+    keep_ours(&mut state);
     let public = match public {
         Some(public) => public,
         // Whoever held the address without being known is gone by now.
-        None => listen_on(options.address).map_err(|error| cannot_listen(options.address, error))?,
+        None => match listen_on(options.address) {
+            Err(error) if is_taken(&error) => wrested_from_the_deaf(&mut state, options.address).await?,
+            listened => listened.map_err(|error| cannot_listen(options.address, error))?,
+        },
     };
     // What lives goes on where it is; whoever wants to start something elsewhere is told so.
     let address = address_of(&public)?;
@@ -64,7 +67,7 @@ pub(super) async fn take_over(
 impl Supervisor {
     async fn adopt(self: &Arc<Self>, instance: StoredInstance, mode: Option<Mode>) {
         tracing::info!(release = %instance.release, pid = instance.process.pid, role = ?instance.role, "adopted");
-        let environment = environment_of(instance.process.pid).or_else(|| kept_environment(&instance));
+        let environment = kept_environment(&instance).or_else(|| environment_of(&instance.process));
         if let Some(environment) = environment {
             self.memory().held.insert(instance.number, Held { sockets: None, environment });
         }
@@ -148,6 +151,19 @@ async fn public_from(sockets: &SocketDirectory, instances: &[StoredInstance]) ->
     None
 }
 
+/// The address, when only releases of ours can hold it that do not answer: with a deaf one on it no verb would work
+/// any more. They are ended, and the one that is meant to serve is started again.
+async fn wrested_from_the_deaf(
+    state: &mut StoredState,
+    address: SocketAddr,
+) -> Result<OwnedFd, SupervisorError> {
+    let deaf: Vec<ProcessIdentity> =
+        state.instances.iter().map(|found| found.process.clone()).filter(ProcessIdentity::is_alive).collect();
+    end_all(deaf.into_iter()).await;
+    keep_ours(state);
+    listen_on(address).map_err(|error| cannot_listen(address, error))
+}
+
 fn cannot_listen(address: SocketAddr, source: std::io::Error) -> SupervisorError {
     if is_taken(&source) {
         return SupervisorError::PortTaken { address, holder: port_holder(address) };
@@ -155,12 +171,17 @@ fn cannot_listen(address: SocketAddr, source: std::io::Error) -> SupervisorError
     SupervisorError::Listen { address, source }
 }
 
-/// It served until it died, after its supervisor or with it: it is started again like any other that dies.
-fn has_fallen(instance: &StoredInstance) -> bool {
-    instance.role == Role::Serving && instance.process.is_of_this_boot() && !instance.process.is_alive()
+/// What lives, and what is meant to serve and died after its supervisor or with it: that is started again like any
+/// other that dies. One that was being withdrawn is not meant to serve any more, whatever its role says.
+fn keep_ours(state: &mut StoredState) {
+    let serving = state.serving.clone();
+    state.instances.retain(|instance| {
+        let is_meant = instance.role == Role::Serving && serving.as_ref() == Some(&instance.release);
+        instance.process.is_alive() || is_meant && instance.process.is_of_this_boot()
+    });
 }
 
-/// What a dead release was started with last.
+/// What a release was started with last.
 fn kept_environment(instance: &StoredInstance) -> Option<Vec<Variable>> {
     match KeptEnvironment::read(&instance.directory) {
         Ok(kept) => kept.map(|kept| kept.variables(instance.release.as_str())),
@@ -171,9 +192,13 @@ fn kept_environment(instance: &StoredInstance) -> Option<Vec<Variable>> {
     }
 }
 
-/// What a living release was started with, so that it can be started again without secrets on disk.
-fn environment_of(pid: i32) -> Option<Vec<Variable>> {
-    let bytes = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+/// What a living release was started with. Its number may belong to somebody else as soon as it is dead, so it has
+/// to live before and after the look.
+fn environment_of(process: &ProcessIdentity) -> Option<Vec<Variable>> {
+    let living = || process.is_alive().then_some(());
+    living()?;
+    let bytes = std::fs::read(format!("/proc/{}/environ", process.pid)).ok()?;
+    living()?;
     let variables: Vec<Variable> = bytes
         .split(|&byte| byte == 0)
         .filter_map(|entry| std::str::from_utf8(entry).ok()?.split_once('='))

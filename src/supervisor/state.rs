@@ -200,6 +200,7 @@ impl StoredState {
                 (found.serving, found.previous, found.switching) = (None, None, None);
                 found.instances.clear();
             }
+            found.instances.retain(|instance| release != Some(&instance.release));
         })
         .await
     }

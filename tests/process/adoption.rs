@@ -161,3 +161,36 @@ async fn release_that_died_with_its_supervisor_serves_again_under_the_next_one()
     assert_eq!(machine.notes()["instances"].as_array().unwrap().len(), 1, "it came back");
     platform.down(4).await.unwrap();
 }
+
+#[tokio::test]
+async fn address_that_only_deaf_releases_hold_is_taken_back_and_the_serving_one_started_again() {
+    let machine = Machine::new();
+    let platform = machine.platform(&[]);
+    let (serving, candidate) = orphaned(&machine).await;
+    let deaf =
+        [(&serving, "serving"), (&candidate, "candidate")].map(|(id, role)| machine.instance_pid(id, role));
+    for pid in deaf {
+        kill_process(Pid::from_raw(pid).unwrap(), Signal::STOP).unwrap();
+    }
+    done(platform.stop(&machine.release(3), &machine.context(2)).await);
+    let found = (0..6).find_map(|_| machine.answering());
+    assert_eq!(found.as_deref(), Some(serving.as_str()));
+    assert!(deaf.into_iter().all(gone), "a deaf one lives on");
+    platform.down(2).await.unwrap();
+}
+
+#[tokio::test]
+async fn release_that_was_being_withdrawn_when_everything_died_is_not_started_again() {
+    let machine = Machine::new();
+    let platform = machine.platform(&[]);
+    let (withdrawn, candidate) = orphaned(&machine).await;
+    rewrite(&machine, |notes| notes["serving"] = Value::Null);
+    let pid = machine.instance_pid(&withdrawn, "serving");
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    until("it is dead", || gone(pid));
+    done(platform.stop(&machine.release(3), &machine.context(2)).await);
+    let state = platform.state().await.unwrap();
+    let running: Vec<_> = state.instances.iter().map(|instance| &instance.release).collect();
+    assert_eq!((state.serving, running), (None, vec![&candidate]));
+    platform.down(2).await.unwrap();
+}
