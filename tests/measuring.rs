@@ -59,3 +59,16 @@ fn a_changed_threshold_or_suite_is_measured_again() {
     edit("config/suites/smoke.toml", "load_weight = 4", "load_weight = 3");
     assert_eq!(perf(&machine), "done");
 }
+
+#[test]
+fn a_slow_release_fails_its_target_and_no_generator_is_blamed() {
+    let machine = Machine::new();
+    machine.configure("crm-server-faults", &[]);
+    machine.write_secrets("CRM_FAULT=slow_ms=700\n", 0o600);
+    machine.crmctl(&["deploy", "local", "--skip", "perf", "--reason", "not this story"]).exits(0);
+    let file = machine.checkout().join("config/thresholds.toml");
+    let patient = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, patient.replacen("below_ms = 30000", "below_ms = 500", 1)).unwrap();
+    let said = machine.crmctl(&["perf", "local"]).exits(30).says(&["perf/api_p95_ms", "expected < 500 ms"]);
+    assert!(!said.out.contains("INVALID") && !said.out.contains("connections were busy"), "{}", said.out);
+}

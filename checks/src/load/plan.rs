@@ -26,15 +26,16 @@ pub struct LoadPlan {
 }
 
 impl LoadPlan {
-    /// A plan with a sensible number of connections (enough for every request to take half a second,
-    /// from 8 to 512) and threads.
+    /// A plan with a sensible number of connections (as many as requests can be under way before they time out,
+    /// from 8 to 512, which leaves room below the usual limit of open files) and threads. Too few would make a
+    /// slow service look like a busy generator.
     #[must_use]
     pub fn new(rate: f64, duration: Duration) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             rate,
             duration,
-            connections: whole(rate * 0.5).clamp(8, 512),
+            connections: whole(rate * TIMEOUT.as_secs_f64()).clamp(8, 512),
             timeout: TIMEOUT,
             workers: whole(rate / RATE_OF_A_WORKER).clamp(1, cores),
         }
