@@ -25,8 +25,10 @@ fn an_environment_without_jobs_is_deployed_and_none_is_started() {
 }
 
 #[test]
-fn a_proxy_of_the_process_environment_never_sees_the_password() {
+fn a_proxy_of_the_process_environment_never_sees_the_password_nor_a_chats_address() {
     let machine = Machine::new();
+    machine.notify("CHAT");
+    machine.write_secrets("CHAT=http://127.0.0.1:1/s3cret\n", 0o600);
     let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
     proxy.set_nonblocking(true).unwrap();
     let address = format!("http://{}", proxy.local_addr().unwrap());

@@ -23,6 +23,11 @@ impl WebhookAddress {
         }
     }
 
+    /// It is not encrypted on its way, which is fine only as long as it stays on this machine.
+    pub(super) fn is_plain(&self) -> bool {
+        self.0.expose_secret().starts_with("http://")
+    }
+
     /// For the one who sends.
     pub(super) fn expose(&self) -> &str {
         self.0.expose_secret()
@@ -32,6 +37,10 @@ impl WebhookAddress {
 /// `https`, or `http` to this machine: the address itself must not be readable on the way.
 pub fn is_fit(value: &str) -> bool {
     let Ok(url) = Url::parse(value) else { return false };
+    // As `is_plain` reads it, without looking at spelling twice.
+    if !value.starts_with("http://") && !value.starts_with("https://") {
+        return false;
+    }
     match (url.scheme(), url.host()) {
         ("https", Some(_)) => true,
         ("http", Some(Host::Ipv4(address))) => IpAddr::from(address).is_loopback(),

@@ -55,12 +55,9 @@ impl Post {
             };
             match self.deliver(&webhook, letter).await {
                 None => pause = FIRST_PAUSE,
-                Some((letter, Some(asked))) => {
+                Some((letter, asked)) => {
                     self.queue.push_front(letter);
-                    tokio::time::sleep(asked).await;
-                }
-                Some((letter, None)) => {
-                    self.queue.push_front(letter);
+                    tokio::time::sleep(beyond(pause, asked)).await;
                     pause = self.rest(pause, &mut waiting).await;
                 }
             }
@@ -106,7 +103,25 @@ impl Post {
     }
 }
 
+/// What a chat asks to wait for beyond the pause that is made anyway: `Retry-After: 0` is no leave to hammer.
+fn beyond(pause: Duration, asked: Option<Duration>) -> Duration {
+    asked.unwrap_or_default().saturating_sub(pause)
+}
+
 /// Up to a quarter longer, so that many operators do not come back at once.
 fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(1.0 + rand::rng().random_range(0.0..0.25))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chat_can_ask_for_a_longer_pause_and_never_for_a_shorter_one() {
+        let pause = Duration::from_secs(2);
+        assert_eq!(pause + beyond(pause, Some(Duration::ZERO)), pause);
+        assert_eq!(pause + beyond(pause, None), pause);
+        assert_eq!(pause + beyond(pause, Some(Duration::from_secs(7))), Duration::from_secs(7));
+    }
 }

@@ -40,7 +40,10 @@ impl Webhook {
     /// The TLS provider cannot be used.
     pub fn new(address: WebhookAddress) -> Result<Self, String> {
         checks::install_tls();
-        let client = reqwest::Client::builder()
+        let client = reqwest::Client::builder();
+        // Through a proxy a plain address would be readable; an encrypted one is not.
+        let client = if address.is_plain() { client.no_proxy() } else { client };
+        let client = client
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT)
             .timeout(ANSWER)
