@@ -5,14 +5,12 @@ use squawk_syntax::{SourceFile, SyntaxKind, SyntaxNode};
 
 use crate::sql::{Script, Statement, line_at};
 
-/// Drops and renames that take nothing away which a statement of an application could name or lean on.
-const HARMLESS: [SyntaxKind; 7] = [
-    SyntaxKind::DROP_INDEX,
-    SyntaxKind::DROP_CONSTRAINT,
+/// Drops and renames that take nothing away which a statement of an application could name or lean on. An index or
+/// a constraint is none of them: `ON CONFLICT` leans on a unique one, and may name it.
+const HARMLESS: [SyntaxKind; 4] = [
     SyntaxKind::DROP_NOT_NULL,
     SyntaxKind::DROP_STATISTICS,
     SyntaxKind::INDEX_RENAME_TO,
-    SyntaxKind::RENAME_CONSTRAINT,
     SyntaxKind::STATISTICS_RENAME_TO,
 ];
 
@@ -77,7 +75,13 @@ fn asks_for_a_value(column: &SyntaxNode) -> bool {
     let has = |kinds: &[SyntaxKind]| column.children().any(|child| kinds.contains(&child.kind()));
     let required = has(&[SyntaxKind::NOT_NULL_CONSTRAINT, SyntaxKind::PRIMARY_KEY_CONSTRAINT]);
     let given = has(&[SyntaxKind::DEFAULT_CONSTRAINT, SyntaxKind::GENERATED_CONSTRAINT]);
-    let serial = || column.text().to_string().to_lowercase().contains("serial");
+    let serial = || {
+        let kinds = ["serial", "bigserial", "smallserial", "serial2", "serial4", "serial8"];
+        let types = column.descendants().filter(|node| format!("{:?}", node.kind()).ends_with("_TYPE"));
+        types
+            .map(|node| node.text().to_string().trim().to_lowercase())
+            .any(|name| kinds.contains(&name.as_str()))
+    };
     required && !given && !serial()
 }
 
