@@ -40,7 +40,18 @@ pub(super) async fn attempt(
         steps(conn, &journal, &migration.up, attempts.left(), &|event| run.observer.observe(event)).await;
     // What a file set for the session must not reach the verification, nor the next attempt.
     let clean = reset(conn).await;
-    next.and(clean)?;
+    next.and(clean.map_err(Error::after_change))?;
+    // Its statements have been run: from here on a lost session leaves a doubt, never a "nothing happened".
+    finish(run, conn, migration, started).await.map_err(Error::after_change)
+}
+
+/// Verifies what the statements made and records the migration.
+async fn finish(
+    run: &Run<'_>,
+    conn: &mut PgConnection,
+    migration: &Migration,
+    started: Instant,
+) -> Result<(), Error> {
     verified(run, conn, migration).await?;
     let elapsed = i64::try_from(started.elapsed().as_nanos()).unwrap_or(i64::MAX);
     let mut transaction = conn.begin().await.map_err(doing("begin a transaction"))?;
@@ -85,11 +96,12 @@ pub(crate) async fn steps(
             begun_before: begun.is_some(),
             same_as_begun: begun.is_some_and(|step| step.is(statement)),
         };
-        if statement.standalone {
-            journal.standalone(conn, &step, left, tell).await?;
+        let done = if statement.standalone {
+            journal.standalone(conn, &step, left, tell).await
         } else {
-            journal.in_transaction(conn, &step).await?;
-        }
+            journal.in_transaction(conn, &step).await
+        };
+        done.map_err(|error| if index > 0 { error.after_change() } else { error })?;
     }
     Ok(())
 }
@@ -176,9 +188,14 @@ impl Journal<'_> {
                 outcome => outcome.map_err(Error::after_change)?,
             }
             if let Some(index) = &step.statement.concurrent_index {
-                self.valid(conn, step, index).await?;
+                self.valid(conn, step, index).await.map_err(Error::after_change)?;
             }
         }
+        self.finish(conn, step, &before).await.map_err(Error::after_change)
+    }
+
+    /// Journals a statement that has been run on its own.
+    async fn finish(&self, conn: &mut PgConnection, step: &Step<'_>, before: &Picture) -> Result<(), Error> {
         let after = Picture::take(conn).await?;
         let mut transaction = conn.begin().await.map_err(doing("begin a transaction"))?;
         history::fence(&mut transaction, self.writer.token).await?;

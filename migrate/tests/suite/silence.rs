@@ -132,6 +132,41 @@ async fn a_connection_that_breaks_within_a_lone_statement_leaves_a_doubt() {
 }
 
 #[tokio::test]
+async fn a_connection_that_breaks_after_a_lone_statement_leaves_a_doubt() {
+    for (journal, what) in [
+        ("SET finished_at", "write the step journal"),
+        ("SET created = created", "what the migration changed"),
+    ] {
+        let world = World::new().await;
+        world.table("001_leads", "leads");
+        world.apply().await.unwrap();
+        let up = "-- no-transaction\nCREATE INDEX CONCURRENTLY i ON leads (note);";
+        world.migration("002_index", up, "DROP INDEX i;", "SELECT true;");
+        let (proxy, database) = Proxy::before(&world).await;
+        proxy.when(journal.as_bytes(), After::HangUp);
+        let outcome = migrate::apply(&database, &world.set(), &impatient(), &migrate::Silent).await;
+        in_doubt(outcome, what);
+        assert!(world.value("SELECT to_regclass('i')::text").await.is_some(), "it had happened");
+        world.apply().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_between_statements_leaves_a_doubt() {
+    let world = World::new().await;
+    world.table("001_leads", "leads");
+    world.apply().await.unwrap();
+    let up = "-- no-transaction\nCREATE TABLE notes (x int);\nCREATE TABLE more (x int);";
+    world.migration("002_notes", up, "DROP TABLE more; DROP TABLE notes;", "SELECT x FROM notes;");
+    let (proxy, database) = Proxy::before(&world).await;
+    proxy.when(b"CREATE TABLE more", After::HangUp);
+    let outcome = migrate::apply(&database, &world.set(), &impatient(), &migrate::Silent).await;
+    in_doubt(outcome, "finish `002_notes.up.sql` line 3");
+    assert!(world.value("SELECT to_regclass('notes')::text").await.is_some(), "the first one had happened");
+    world.apply().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_revert_whose_answer_is_lost_may_have_happened() {
     let world = World::new().await;
     world.migration("001_leads", "CREATE TABLE leads (x int);", "DROP TABLE leads;", "SELECT x FROM leads;");
