@@ -17,6 +17,7 @@ test-full: test
 # Figures beside their limits; takes a release build.
 bench:
 	benches/spine
+	benches/reliability
 
 # The servers that end-to-end tests deploy, the breakable one included (CRM_FAULT).
 artifacts:
