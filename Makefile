@@ -1,4 +1,4 @@
-.PHONY: deploy test test-full lint bench artifacts
+.PHONY: deploy test test-full lint audit bench artifacts
 
 # Builds crmctl and brings the CRM up on http://127.0.0.1:8000.
 deploy:
@@ -13,6 +13,11 @@ test: lint
 # What takes long: a million simulated stories instead of ten thousand.
 test-full: test
 	scripts/test-full
+
+# Dependencies against known vulnerabilities, licences, bans and sources.
+audit:
+	scripts/setup audit
+	scripts/audit
 
 # Figures beside their limits; takes a release build.
 bench:
