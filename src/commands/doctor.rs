@@ -19,6 +19,8 @@ use crate::requirements;
 use crate::site::{Needs, Site};
 use crate::supervisor::http::get_public;
 
+mod chat;
+
 /// Patience with the public address.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -35,11 +37,11 @@ pub(super) async fn command(context: &Context, name: &str) -> Result<Exit, Error
         context.document(&Diagnosis { schema: 1, environment: name.to_owned(), well: !ill, lines });
     } else {
         for line in table::checks(&lines, context.terminal.width(), context.terminal.paint) {
-            context.terminal.data(&line);
+            context.terminal.line(&line);
         }
         let next = lines.iter().find(|line| line.outcome != CheckOutcome::Passed);
         if let Some(hint) = next.and_then(|line| line.hint.as_deref()) {
-            context.terminal.data(&format!("next: {hint}"));
+            context.terminal.line(&format!("next: {hint}"));
         }
     }
     Ok(if ill { Exit::CheckFailed } else { Exit::Done })
@@ -54,6 +56,7 @@ async fn examine(site: &Site) -> Vec<CheckEvidence> {
     }
     lines.extend(requirements::ports::ask(site));
     lines.extend(requirements::database::ask(site).await);
+    lines.extend(chat::ask(site));
     for line in &mut lines {
         line.check = line.check.replacen("preflight/", "doctor/", 1);
     }
