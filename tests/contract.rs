@@ -79,6 +79,10 @@ fn documents_and_events_fit_the_contract() {
         assert!(kinds.contains(&kind), "{kind} is missing");
     }
 
+    // Reports read it from here by its name.
+    let load = events.iter().find(|event| event["event"] == "load.finished").unwrap();
+    assert!(load["load"]["never_sent"].is_u64(), "{load:#}");
+
     let status = machine.status();
     fits("status", &status);
     assert_eq!(status["serving"]["id"], last["release"]["id"]);

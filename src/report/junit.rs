@@ -206,6 +206,7 @@ fn write_suite(
 fn write_properties(writer: &mut Writer<Vec<u8>>, result: &RunResult) -> std::io::Result<()> {
     let mut all = vec![("run", result.run.clone()), ("environment", result.environment.clone())];
     all.extend(result.release.iter().map(|release| ("release", release.id.clone())));
+    all.extend(result.loads.iter().map(|(step, load)| (step.as_str(), load.counts())));
     let owners = result.owners.iter().map(|(owner, name)| (owner.as_str(), name.clone()));
     writer.create_element("properties").write_inner_content(|writer| {
         all.into_iter().chain(owners).try_for_each(|(name, value)| {

@@ -178,10 +178,7 @@ fn step_row(step: &StepResult) -> String {
 }
 
 fn load_table(text: &mut String, load: &LoadView) {
-    line(
-        text,
-        &format!("### Load: {:.0}/s, {} sent, {} failed\n", load.rate_reached, load.sent, load.failed),
-    );
+    line(text, &format!("### Load: {:.0}/s, {}\n", load.rate_reached, load.counts()));
     for reason in &load.invalid {
         line(text, &format!("**The figures are not the server's:** {}\n", escape(reason)));
     }

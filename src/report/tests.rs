@@ -219,6 +219,18 @@ fn a_result_reads_back_as_it_was_written() {
 }
 
 #[test]
+fn requests_that_were_never_sent_are_told_in_every_form() {
+    let mut result = result(GOOD);
+    let load = result.loads.get_mut("perf.load").unwrap();
+    (load.failed, load.never_sent) = (9, 7);
+    let plain = text::lines(&result, 120, Paint { on: false }).join("\n");
+    for form in [plain, markdown::render(&result), junit::render(&result).unwrap(), html::render(&result)] {
+        assert!(form.contains("7 of them never sent"), "{form}");
+    }
+    assert!(folder::json(&result).unwrap().contains("\"never_sent\": 7"));
+}
+
+#[test]
 fn a_first_deploy_that_was_switched_and_taken_back_is_not_told_as_never_switched() {
     let mut first = result(ROLLED_BACK);
     first.ending = Some(Ending::Failed);

@@ -79,13 +79,12 @@ fn load_lines(load: &LoadView) -> Vec<String> {
     let figure = |value: Option<f64>| value.map_or("-".to_owned(), |ms| format!("{ms:.1} ms"));
     let all = &load.total.response;
     let mut lines = vec![format!(
-        "load: p50 {}, p95 {}, p99 {} at {:.0}/s, {} sent, {} failed",
+        "load: p50 {}, p95 {}, p99 {} at {:.0}/s, {}",
         figure(all.p50_ms),
         figure(all.p95_ms),
         figure(all.p99_ms),
         load.rate_reached,
-        load.sent,
-        load.failed
+        load.counts()
     )];
     lines.extend(load.invalid.iter().map(|reason| format!("  INVALID: {reason}")));
     lines

@@ -22,6 +22,7 @@ pub(super) fn section(load: &LoadView) -> Markup {
             p {
                 (format!("{:.0}/s asked, {:.1}/s reached, ", load.rate_asked, load.rate_reached))
                 (load.sent) " sent, " (load.succeeded) " answered rightly, " (load.failed) " failed"
+                @if load.never_sent > 0 { " (" (load.never_sent) " of them never sent)" }
             }
             p.small { (cut(&load.model)) }
             div.charts { (rate(load)) (latency(load)) (distribution(&load.total.response)) }

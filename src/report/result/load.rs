@@ -22,14 +22,28 @@ pub struct LoadView {
     pub sent: u64,
     /// Requests that were answered rightly.
     pub succeeded: u64,
-    /// Requests that failed.
+    /// Requests that failed, those that were never sent included.
     pub failed: u64,
+    /// Requests that were due and did not leave before the load was over. Results of older versions lack it.
+    #[serde(default)]
+    pub never_sent: u64,
     /// All routes together.
     pub total: RouteView,
     /// Each request of the mix.
     pub routes: Vec<RouteView>,
     /// Interval by interval.
     pub series: Vec<PointView>,
+}
+
+impl LoadView {
+    /// `500 sent, 3 failed (2 of them never sent)`.
+    pub fn counts(&self) -> String {
+        let never = match self.never_sent {
+            0 => String::new(),
+            never => format!(" ({never} of them never sent)"),
+        };
+        format!("{} sent, {} failed{never}", self.sent, self.failed)
+    }
 }
 
 /// What became of one request of the mix.
