@@ -51,3 +51,30 @@ fn machines_are_told_how_it_ended_and_a_newer_run_is_told_from_a_failure() {
     assert_eq!((&end["ending"], &end["failure"]["class"]), (&"failed".into(), &"failed".into()), "{end}");
     std::fs::write(notes(&machine), before).unwrap();
 }
+
+#[test]
+fn going_down_leaves_a_report_where_one_is_asked_for() {
+    let machine = Machine::new();
+    machine.crmctl(&DEPLOY).exits(0);
+    let kept = |folder: &str| -> Value {
+        let folder = machine.checkout().join(folder);
+        for file in ["junit.xml", "report.md", "report.html"] {
+            assert!(folder.join(file).is_file(), "{file} is missing");
+        }
+        let result = serde_json::from_slice(&std::fs::read(folder.join("run.json")).unwrap()).unwrap();
+        crate::contract::fits("run", &result);
+        result
+    };
+    machine.crmctl(&["down", "local", "--purge", "--report", "no"]).exits(10).says(&["not confirmed"]);
+    let refused = kept("no");
+    assert_eq!((&refused["ending"], &refused["exit_code"]), (&"refused".into(), &10.into()), "{refused}");
+    assert!(refused["failure"]["hint"].as_str().unwrap().contains("--purge --yes"), "{refused}");
+
+    let said = machine.crmctl(&["down", "local", "--report", "yes", "--output", "json"]).exits(0);
+    assert_eq!(said.events().pop().unwrap()["report"], "yes");
+    let done = kept("yes");
+    assert_eq!((&done["verb"], &done["ending"]), (&"down".into(), &"done".into()), "{done}");
+    assert_eq!(done["next"], "crmctl deploy local");
+    assert!(done["seconds"].as_f64().unwrap() > 0.0, "{done}");
+    machine.crmctl(&["down", "local", "--report", "/proc/nowhere"]).exits(0).says(&["cannot be written"]);
+}

@@ -80,8 +80,10 @@ pub(super) fn refused(context: &Context, environment: &str, run: &str, verb: &st
     write_folder(context, &mut assemble::refused(environment, run, verb, error));
 }
 
-fn write_folder(context: &Context, result: &mut RunResult) {
+/// Writes the folder of `--report`, where one was asked for; the result says where it lies.
+pub(super) fn write_folder(context: &Context, result: &mut RunResult) {
     let Some(folder) = &context.global.report else { return };
+    result.report = Some(folder.display().to_string());
     let problems = folder::write(folder, result, &REPORTERS);
     problems.iter().for_each(|problem| context.terminal.talk(&problem.to_string()));
     if problems.len() == REPORTERS.len() || !folder.is_dir() {

@@ -1,13 +1,16 @@
 //! `crmctl down`: stops what crmctl runs of an environment; with `--purge` removes an embedded one.
 
+use std::time::Instant;
+
 use phases::engine::event::Ending;
 use phases::engine::failure::FailureClass;
 use phases::engine::ledger::{Claim, Lease, Ledger};
 
-use super::{Context, run};
+use super::{Context, aftermath, run};
 use crate::cli::DownArgs;
 use crate::error::{Error, Exit, chain};
 use crate::platform::process::DownError;
+use crate::report::assemble;
 use crate::report::json::{self, EventBody, RunFinished};
 use crate::report::live::Live;
 use crate::site::{Needs, Site};
@@ -19,14 +22,19 @@ use crate::{actor, run_id};
 /// Somebody holds the lease, something does not end, or it is not ours to remove.
 pub(super) async fn command(context: &Context, arguments: &DownArgs) -> Result<Exit, Error> {
     let run = run_id::fresh();
+    let (begun, began_at) = (Instant::now(), json::now());
     let name = &arguments.on.environment;
     let live = Live::new(&context.terminal, &run, name);
     let outcome = Down { context, name, live: &live, run: &run }.go(arguments.purge).await;
+    let mut finished = match &outcome {
+        Ok(next) => done(next.clone()),
+        Err(error) => failed(error),
+    };
+    let mut result = assemble::unrecorded(name, &run, &finished);
+    (result.started_at, result.seconds) = (began_at, begun.elapsed().as_secs_f64());
+    aftermath::write_folder(context, &mut result);
+    finished.report = result.report;
     if context.terminal.json {
-        let finished = match &outcome {
-            Ok(next) => done(next.clone()),
-            Err(error) => failed(error),
-        };
         live.tell_machine(EventBody::RunFinished(Box::new(finished)));
     }
     outcome.map(|_| Exit::Done)

@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 
 use super::archive::Archive;
 use super::changes;
-use super::json::{self, ReleaseView};
+use super::json::{self, ReleaseView, RunFinished};
 use super::recall::recall;
 use super::result::{Mood, RunResult};
 use crate::environment::generated::GeneratedSecrets;
@@ -112,12 +112,17 @@ fn bare(environment: &str, report: &RunReport) -> RunResult {
 
 /// A verb that was refused before there was a run.
 pub fn refused(environment: &str, run: &str, verb: &str, error: &Error) -> RunResult {
-    let finished = json::refused(verb, Ending::Refused, error);
+    unrecorded(environment, run, &json::refused(verb, Ending::Refused, error))
+}
+
+/// A verb that writes no records, as it told machines its end.
+pub fn unrecorded(environment: &str, run: &str, finished: &RunFinished) -> RunResult {
     RunResult {
-        ending: Some(Ending::Refused),
+        ending: serde_json::from_value(finished.ending.clone().into()).ok(),
         exit_code: Some(finished.exit_code),
-        failure: finished.failure,
-        ..nothing(environment, run, verb)
+        failure: finished.failure.clone(),
+        next: finished.next.clone(),
+        ..nothing(environment, run, &finished.verb)
     }
 }
 
