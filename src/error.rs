@@ -106,7 +106,7 @@ pub fn ledger_error(error: &LedgerError) -> Error {
     let exit = match error {
         LedgerError::Held(_) => Exit::LeaseHeld,
         LedgerError::Lost { .. } => Exit::LeaseLost,
-        LedgerError::Broken { .. } | LedgerError::Newer { .. } | LedgerError::Storage(_) => Exit::Refused,
+        _ => Exit::Refused,
     };
     Error::new(exit, error.to_string()).maybe_hint(error.hint())
 }

@@ -2,6 +2,7 @@
 //! where the verb makes a release, the source. It wires; it decides nothing.
 
 pub mod database;
+mod lease;
 mod perf_files;
 pub mod release_environment;
 pub mod resume_gate;

@@ -7,6 +7,8 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use sqlx::{Connection, PgConnection};
+
 use crate::harness::machine::{Machine, Said, artifact};
 
 #[test]
@@ -137,4 +139,22 @@ fn environment_of_an_ordinary_user_outlasts_the_login() {
     assert_eq!(server(), before, "PostgreSQL was started again");
     as_ordinary_user(&machine, &["down", "local", "--purge", "--yes"]).exits(0);
     assert_eq!(std::fs::read_dir(machine.state()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_ledger_that_has_lost_its_memory_goes_on_from_the_databases_token() {
+    let machine = Machine::new();
+    machine.crmctl(&["deploy", "local", "--skip", "perf", "--reason", "not this story"]).exits(0);
+    let fence = |sql: &'static str| {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let mut session = PgConnection::connect(&machine.migrator_dsn()).await.unwrap();
+            sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut session).await.unwrap()
+        })
+    };
+    fence("UPDATE crmctl.fence SET token = 500 RETURNING token");
+    std::fs::remove_dir_all(machine.state().join("local/ledger")).unwrap();
+    let revert = ["migrate", "rollback", "local", "16", "--while-serving", "--accept-loss", "1000000"];
+    machine.crmctl(&revert).exits(0).says(&["016"]);
+    assert_eq!(fence("SELECT token FROM crmctl.fence"), 501);
 }

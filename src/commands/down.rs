@@ -4,17 +4,17 @@ use std::time::Instant;
 
 use phases::engine::event::Ending;
 use phases::engine::failure::FailureClass;
-use phases::engine::ledger::{Claim, Lease, Ledger};
+use phases::engine::ledger::Ledger;
 
-use super::{Context, aftermath, run};
+use super::{Context, aftermath};
 use crate::cli::DownArgs;
 use crate::error::{Error, Exit, chain};
 use crate::platform::process::DownError;
 use crate::report::assemble;
 use crate::report::json::{self, EventBody, RunFinished};
 use crate::report::live::Live;
-use crate::site::{Needs, Site};
-use crate::{actor, run_id};
+use crate::run_id;
+use crate::site::Needs;
 
 /// Stops releases, supervisor and private PostgreSQL, under the lease.
 ///
@@ -66,7 +66,7 @@ impl Down<'_> {
                 Error::refused("not confirmed").hint(format!("run `crmctl down {name} --purge --yes`"))
             );
         }
-        let lease = self.lease(&site).await?;
+        let lease = site.take_lease(self.run, "down").await?;
         let (verb, token) = ("down".to_owned(), lease.token);
         if terminal.json {
             self.live.tell_machine(EventBody::RunStarted { verb, token });
@@ -86,12 +86,6 @@ impl Down<'_> {
         terminal.line(&format!("{name} is down; its data stays"));
         terminal.line(&format!("next: {next}"));
         Ok(Some(next))
-    }
-
-    async fn lease(&self, site: &Site) -> Result<Lease, Error> {
-        site.state.ensure().map_err(|error| hinted(Error::refused(chain(&error)), error.hint()))?;
-        let claim = Claim { holder: actor::holder(), run: self.run.to_owned(), verb: "down".to_owned() };
-        site.ledger.acquire(&claim).await.map_err(|error| run::ledger_error(&error))
     }
 
     fn not_down(&self, error: &DownError) -> Error {
@@ -144,4 +138,21 @@ fn failed(error: &Error) -> RunFinished {
         failure.class = json::word(&class);
     }
     finished
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newer_run_is_told_from_a_failure_and_from_a_refusal() {
+        let told = |exit: Exit| {
+            let finished = failed(&Error::new(exit, "no"));
+            (finished.exit_code, finished.ending, finished.failure.unwrap().class)
+        };
+        let words = |code: u8, ending: &str, class: &str| (code, ending.to_owned(), class.to_owned());
+        assert_eq!(told(Exit::LeaseLost), words(12, "interrupted", "lease_lost"));
+        assert_eq!(told(Exit::Unwound), words(20, "failed", "failed"));
+        assert_eq!(told(Exit::LeaseHeld), words(11, "refused", "refused"));
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use phases::engine::event::Ending;
 use phases::engine::history;
-use phases::engine::ledger::{Claim, Lease, Ledger};
+use phases::engine::ledger::{Lease, Ledger};
 use phases::engine::report::RunReport;
 use phases::engine::run::Engine;
 use phases::plan::{Phase, Plan};
@@ -15,7 +15,7 @@ use super::aftermath::{self, Keeper};
 use crate::clock::SystemClock;
 use crate::effects::SiteEffects;
 pub use crate::error::ledger_error;
-use crate::error::{Error, Exit, chain};
+use crate::error::{Error, Exit};
 use crate::interrupt::Interrupt;
 use crate::notify::Notifier;
 use crate::observe::observe;
@@ -200,10 +200,7 @@ impl<'c> Run<'c> {
     }
 
     async fn lease(&self, site: &Site) -> Result<Lease, Error> {
-        let ready = site.state.ensure();
-        ready.map_err(|error| Error::refused(chain(&error)).maybe_hint(error.hint()))?;
-        let claim = Claim { holder: actor::holder(), run: self.id.clone(), verb: self.verb.clone() };
-        site.ledger.acquire(&claim).await.map_err(|error| ledger_error(&error))
+        site.take_lease(&self.id, &self.verb).await
     }
 
     async fn give_back(&self, site: &Site, lease: &Lease) {

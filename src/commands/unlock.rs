@@ -22,7 +22,7 @@ pub(super) async fn command(context: &Context, arguments: &UnlockArgs) -> Result
         let site = context.site(name, Needs::WhatIsThere)?;
         let holder = site.ledger.holder().await.map_err(|error| ledger_error(&error))?;
         let holder = may_be_taken(name, arguments, holder)?;
-        site.ledger.revoke(&holder).map_err(|error| ledger_error(&error))?;
+        site.ledger.revoke(&holder).await.map_err(|error| ledger_error(&error))?;
         let word =
             async |engine: Engine<'_>, lease: &Lease| engine.unlocked(lease, name, &holder, reason).await;
         let report = run.word(&site, word).await?;

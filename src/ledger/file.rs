@@ -46,15 +46,6 @@ impl FileLedger {
         Self { directory: directory.into(), held: Mutex::new(None) }
     }
 
-    /// Takes the lease away from its holder, dead or alive: a living one learns it at its next record or renewal,
-    /// and platform and database refuse its token from the next run's first effect on.
-    ///
-    /// # Errors
-    /// The lease is not the one that holds now, or the directory cannot be written.
-    pub fn revoke(&self, lease: &Lease) -> Result<(), LedgerError> {
-        LeaseFile::revoke(&self.directory, lease)
-    }
-
     fn held(&self) -> MutexGuard<'_, Option<Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -67,7 +58,7 @@ impl FileLedger {
         create(&self.directory)?;
         let mut file = LeaseFile::lock(&self.directory)?;
         let journal = Journal::open(&self.directory)?;
-        let lease = file.write(claim, journal.highest_token())?;
+        let lease = file.write(claim, journal.highest_token().max(claim.above))?;
         *held = Some(Held { lease: lease.clone(), file, journal });
         Ok(lease)
     }
@@ -110,6 +101,10 @@ impl Ledger for FileLedger {
         Ok(())
     }
 
+    async fn revoke(&self, lease: &Lease) -> Result<(), LedgerError> {
+        LeaseFile::revoke(&self.directory, lease)
+    }
+
     async fn holder(&self) -> Result<Option<Lease>, LedgerError> {
         LeaseFile::look(&self.directory)
     }
@@ -140,10 +135,10 @@ fn create(directory: &Path) -> Result<(), LedgerError> {
 }
 
 /// Makes names in a directory durable.
-fn sync_directory(directory: &Path) -> Result<(), LedgerError> {
+pub(super) fn sync_directory(directory: &Path) -> Result<(), LedgerError> {
     File::open(directory).and_then(|file| file.sync_all()).map_err(|error| storage(directory, &error))
 }
 
-fn storage(path: &Path, error: &io::Error) -> LedgerError {
+pub(super) fn storage(path: &Path, error: &io::Error) -> LedgerError {
     LedgerError::Storage(format!("`{}`: {error}", path.display()))
 }

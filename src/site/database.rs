@@ -17,6 +17,9 @@ use crate::site::Site;
 /// Longest wait for a look.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Longest wait for a token: a rollback whose database hangs has to begin all the same.
+const TOKEN_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Whether the database can be asked.
 pub enum Reach {
     /// As the migrator, by this DSN.
@@ -121,6 +124,14 @@ pub async fn drift(site: &Site) -> Vec<::migrate::Drift> {
         Ok(status) => status.map(|status| status.drift).unwrap_or_default(),
         Err(_) => Vec::new(),
     }
+}
+
+/// The greatest token that a run has worked under in this database, when that can be asked quickly.
+pub async fn newest_token(site: &Site) -> Option<u64> {
+    let Reach::Dsn(dsn) = reach(site) else { return None };
+    let database = ::migrate::Database::new(&dsn, "look").ok()?;
+    let asked = tokio::time::timeout(TOKEN_PATIENCE, ::migrate::newest_token(&database)).await.ok()?;
+    u64::try_from(asked.ok()??).ok()
 }
 
 /// Is the first tenant there?

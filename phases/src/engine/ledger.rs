@@ -14,6 +14,9 @@ pub struct Claim {
     pub run: String,
     /// Verb.
     pub verb: String,
+    /// Highest token that a target is known to have accepted: the lease gets a higher one, even from a ledger that
+    /// has lost its memory.
+    pub above: u64,
 }
 
 /// The right to change the environment.
@@ -68,6 +71,27 @@ pub enum LedgerError {
     /// The storage failed.
     #[error("the ledger cannot be used: {0}")]
     Storage(String),
+    /// It could not be reached; nothing was asked of it.
+    #[error("the ledger is away: {0}")]
+    Away(String),
+    /// A newer crmctl laid its storage out.
+    #[error("the ledger is laid out in format {found}; this crmctl knows formats up to {known}")]
+    NewerLayout {
+        /// Format found.
+        found: u32,
+        /// Newest format known here.
+        known: u32,
+    },
+    /// Two memories of one environment say different things.
+    #[error("the ledger and `{copy}` part at line {line}: {reason}")]
+    Parted {
+        /// Line, from 1.
+        line: usize,
+        /// The other memory.
+        copy: String,
+        /// What is different.
+        reason: String,
+    },
 }
 
 impl LedgerError {
@@ -83,7 +107,16 @@ impl LedgerError {
             Self::Broken { .. } => {
                 "put the journal back from a copy; nothing may be guessed from it".to_owned()
             }
-            Self::Newer { .. } => "use the crmctl that wrote it, or a newer one".to_owned(),
+            Self::Newer { .. } | Self::NewerLayout { .. } => {
+                "use the crmctl that wrote it, or a newer one".to_owned()
+            }
+            Self::Away(_) => {
+                "bring it back, or mend its address and credentials; `crmctl rollback` works without it"
+                    .to_owned()
+            }
+            Self::Parted { copy, .. } => format!(
+                "bring back the ledger that this machine knows; to go on with the one there is, move `{copy}` away"
+            ),
             Self::Storage(_) => "free space or mend the permissions, then run it again".to_owned(),
         };
         Some(text)
@@ -101,6 +134,11 @@ pub trait Ledger: Send + Sync {
 
     /// Gives it back. Giving back one that is lost is no error.
     async fn release(&self, lease: &Lease) -> Result<(), LedgerError>;
+
+    /// Takes it away from its holder, dead or alive: a living one learns it at its next record or renewal, and every
+    /// target refuses its token from the next run's first effect on. Refused unless run and token are those of the
+    /// current lease.
+    async fn revoke(&self, lease: &Lease) -> Result<(), LedgerError>;
 
     /// Who holds it now, if anybody. Read only.
     async fn holder(&self) -> Result<Option<Lease>, LedgerError>;

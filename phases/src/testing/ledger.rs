@@ -190,7 +190,7 @@ impl Ledger for MemoryLedger {
             return Err(LedgerError::Held(Box::new(lease.clone())));
         }
         let used = storage.known()?.records.iter().map(|record| record.token).max();
-        storage.token = storage.token.max(used.unwrap_or(0)) + 1;
+        storage.token = storage.token.max(used.unwrap_or(0)).max(claim.above) + 1;
         let lease = Lease {
             holder: claim.holder.clone(),
             run: claim.run.clone(),
@@ -224,6 +224,16 @@ impl Ledger for MemoryLedger {
         if self.check(lease).is_ok() {
             self.storage().lease = None;
         }
+        Ok(())
+    }
+
+    async fn revoke(&self, lease: &Lease) -> Result<(), LedgerError> {
+        let mut storage = self.storage();
+        let held = storage.lease.as_ref().map(|held| (held.token, &held.run));
+        if held != Some((lease.token, &lease.run)) {
+            return Err(LedgerError::Lost { run: lease.run.clone(), token: lease.token });
+        }
+        storage.lease = None;
         Ok(())
     }
 

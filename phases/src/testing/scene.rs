@@ -207,7 +207,7 @@ impl Scene {
             Errand::Unblock(_) => "release".to_owned(),
             Errand::Resolve => "resolve".to_owned(),
         };
-        Claim { holder: "ana@pc1".to_owned(), run, verb }
+        Claim { holder: "ana@pc1".to_owned(), run, verb, above: 0 }
     }
 }
 

@@ -61,7 +61,7 @@ async fn grown(n: u8) -> Scene {
     for n in 1..=n {
         let (ledger, previous) = (scene.ledger.another(), (n > 1).then(|| Scene::release(n - 1).id));
         let run = format!("run-{n}");
-        let claim = Claim { holder: "ana@pc1".to_owned(), run, verb: "release".to_owned() };
+        let claim = Claim { holder: "ana@pc1".to_owned(), run, verb: "release".to_owned(), above: 0 };
         let lease = ledger.acquire(&claim).await.expect("nobody else is there");
         let release = Scene::release(n);
         let digest = scene.world.site().built.get(&release.id).cloned();

@@ -19,6 +19,10 @@ mod ledger {
             drop(ledger);
         }
 
+        async fn run_out(&self) -> bool {
+            false
+        }
+
         async fn journal(&self) -> Vec<u8> {
             self.0.journal()
         }

@@ -72,7 +72,7 @@ impl Ledger for Troubled<'_> {
 
     async fn renew(&self, lease: &Lease) -> Result<(), LedgerError> {
         match self.trouble {
-            Trouble::Unreachable if self.begun() => return Err(LedgerError::Storage("refused".to_owned())),
+            Trouble::Unreachable if self.begun() => return Err(LedgerError::Away("refused".to_owned())),
             Trouble::Silent if self.begun() => pending().await,
             _ => {}
         }
@@ -84,6 +84,10 @@ impl Ledger for Troubled<'_> {
 
     async fn release(&self, lease: &Lease) -> Result<(), LedgerError> {
         self.ledger.release(lease).await
+    }
+
+    async fn revoke(&self, lease: &Lease) -> Result<(), LedgerError> {
+        self.ledger.revoke(lease).await
     }
 
     async fn holder(&self) -> Result<Option<Lease>, LedgerError> {
@@ -124,7 +128,8 @@ async fn deploy(scene: &Scene, trouble: Trouble, from: &'static str) -> (RunRepo
     let plan = scene.plan(&Request::deploy(), Some(&Scene::release(2))).unwrap();
     let ledger = scene.ledger.another();
     let troubled = Troubled { scene, ledger, trouble, from, log: Mutex::default() };
-    let claim = Claim { holder: "ana@pc1".to_owned(), run: "run-2".to_owned(), verb: "deploy".to_owned() };
+    let claim =
+        Claim { holder: "ana@pc1".to_owned(), run: "run-2".to_owned(), verb: "deploy".to_owned(), above: 0 };
     let lease = troubled.acquire(&claim).await.unwrap();
     let actor = Actor { user: "ana".to_owned(), host: "pc1".to_owned() };
     let engine = Engine {

@@ -4,7 +4,7 @@
 use ::migrate::{Event, Patience, Reverted, RollbackOptions};
 use phases::engine::event::Ending;
 use phases::engine::journal::{Draft, Kind};
-use phases::engine::ledger::{Claim, Lease, Ledger};
+use phases::engine::ledger::{Lease, Ledger};
 use phases::observed::Blockage;
 use phases::plan::{Plan, Recovery};
 use phases::request::PlanError;
@@ -28,8 +28,7 @@ const VERB: &str = "migrate rollback";
 pub(super) async fn command(context: &Context, arguments: &MigrateRollbackArgs) -> Result<Exit, Error> {
     let site = context.site(&arguments.environment, Needs::WhatIsThere)?;
     let subject = Subject::of_site(&site, &context.place.root)?;
-    let claim = Claim { holder: actor::holder(), run: run_id::fresh(), verb: VERB.to_owned() };
-    let lease = site.ledger.acquire(&claim).await.map_err(|error| run::ledger_error(&error))?;
+    let lease = site.take_lease(&run_id::fresh(), VERB).await?;
     let outcome = under_lease(&site, &subject, &lease, arguments).await;
     if let Err(error) = site.ledger.release(&lease).await {
         context.terminal.talk(&format!("the lease could not be given back: {error}"));

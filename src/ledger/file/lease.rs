@@ -61,7 +61,7 @@ impl LeaseFile {
     /// Writes the claim down with a token above every one seen.
     pub(super) fn write(&mut self, claim: &Claim, highest: u64) -> Result<Lease, LedgerError> {
         let stored = read(&self.file).map_err(|error| storage(&self.path, &error))?;
-        let token = highest.max(stored.token) + 1;
+        let token = highest.max(stored.token).saturating_add(1);
         let lease = Lease {
             holder: claim.holder.clone(),
             run: claim.run.clone(),

@@ -40,6 +40,10 @@ impl Stand for Files {
         drop(ledger);
     }
 
+    async fn run_out(&self) -> bool {
+        false
+    }
+
     async fn journal(&self) -> Vec<u8> {
         std::fs::read(self.path().join("journal.ndjson")).unwrap()
     }
@@ -56,7 +60,7 @@ mod contract {
 }
 
 fn claim() -> Claim {
-    Claim { holder: "ana@pc1".to_owned(), run: "run-1".to_owned(), verb: "deploy".to_owned() }
+    Claim { holder: "ana@pc1".to_owned(), run: "run-1".to_owned(), verb: "deploy".to_owned(), above: 0 }
 }
 
 fn verdict() -> Draft {

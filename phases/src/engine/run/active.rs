@@ -142,7 +142,7 @@ impl<'a> Active<'a> {
             match self.ask_to_renew().await {
                 // An answer that was long under way, or a process that was stopped: it proves nothing by now.
                 Ok(()) => self.renewed = Some(asked),
-                Err(LedgerError::Storage(_)) if self.is_safe() => {}
+                Err(LedgerError::Storage(_) | LedgerError::Away(_)) if self.is_safe() => {}
                 Err(error) => {
                     return Err(Halt::Lost(Failure::new(FailureClass::LeaseLost, error.to_string())));
                 }

@@ -29,7 +29,7 @@ pub async fn repeat_each_action(situation: &Situation) {
 }
 
 fn claim() -> Claim {
-    Claim { holder: "ana@pc1".to_owned(), run: "twice".to_owned(), verb: "deploy".to_owned() }
+    Claim { holder: "ana@pc1".to_owned(), run: "twice".to_owned(), verb: "deploy".to_owned(), above: 0 }
 }
 
 async fn apply(scene: &Scene, step: &Step, token: u64) {

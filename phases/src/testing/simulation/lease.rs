@@ -38,7 +38,7 @@ impl LeaseServer {
         if let Some(held) = self.held.as_ref().filter(|held| !dead && clock < held.until) {
             return Err(LedgerError::Held(Box::new(held.lease.clone())));
         }
-        self.token = self.token.max(used) + 1;
+        self.token = self.token.max(used).max(claim.above) + 1;
         let lease = Lease {
             holder: claim.holder.clone(),
             run: claim.run.clone(),
@@ -87,7 +87,12 @@ mod tests {
     }
 
     fn ask(server: &mut LeaseServer, now: u64, dead: bool) -> Option<u64> {
-        let claim = Claim { holder: "ana@pc1".to_owned(), run: "run".to_owned(), verb: "deploy".to_owned() };
+        let claim = Claim {
+            holder: "ana@pc1".to_owned(),
+            run: "run".to_owned(),
+            verb: "deploy".to_owned(),
+            above: 0,
+        };
         server.acquire(&claim, 0, at(now), 0, dead).ok().map(|lease| lease.token)
     }
 
@@ -117,7 +122,12 @@ mod tests {
         server.release(1);
         assert!(server.holds(2, at(2)), "a lost lease was given back");
         server.release(2);
-        let claim = Claim { holder: "ben@pc2".to_owned(), run: "run".to_owned(), verb: "deploy".to_owned() };
+        let claim = Claim {
+            holder: "ben@pc2".to_owned(),
+            run: "run".to_owned(),
+            verb: "deploy".to_owned(),
+            above: 0,
+        };
         assert_eq!(server.acquire(&claim, 1, at(2), 7, false).map(|lease| lease.token).ok(), Some(8));
     }
 }

@@ -134,6 +134,19 @@ impl Ledger for RemoteLedger {
         .await
     }
 
+    async fn revoke(&self, lease: &Lease) -> Result<(), LedgerError> {
+        self.call(Door::Other, |_, state| {
+            let held = state.lease.held.as_ref().map(|held| (held.lease.token, &held.lease.run));
+            if held != Some((lease.token, &lease.run)) {
+                return Err(lost(lease));
+            }
+            state.lease.release(lease.token);
+            state.model.released(lease.token);
+            Ok(())
+        })
+        .await
+    }
+
     async fn holder(&self) -> Result<Option<Lease>, LedgerError> {
         self.call(Door::Other, |_, state| {
             let now = state.now();

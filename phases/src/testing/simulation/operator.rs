@@ -83,6 +83,7 @@ impl Command {
             holder: ["ana@pc1", "ben@pc2"][self.operator % 2].to_owned(),
             run: format!("process-{}", self.pid),
             verb: "deploy".to_owned(),
+            above: 0,
         };
         let waits = matches!(self.errand, Errand::Resume | Errand::Rollback);
         loop {

@@ -50,6 +50,15 @@ impl Stand for SimulatedLedger {
         drop(ledger);
     }
 
+    async fn run_out(&self) -> bool {
+        let mut state = self.stage.state();
+        let now = state.now();
+        if let Some(held) = state.lease.held.as_mut() {
+            held.until = now;
+        }
+        true
+    }
+
     async fn journal(&self) -> Vec<u8> {
         self.stage.state().journal.bytes().to_vec()
     }
@@ -71,6 +80,10 @@ impl Ledger for Handle {
 
     async fn release(&self, lease: &Lease) -> Result<(), LedgerError> {
         self.0.release(lease).await
+    }
+
+    async fn revoke(&self, lease: &Lease) -> Result<(), LedgerError> {
+        self.0.revoke(lease).await
     }
 
     async fn holder(&self) -> Result<Option<Lease>, LedgerError> {
