@@ -2,6 +2,7 @@
 //! with the feature `faults`, never into a release.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
@@ -11,6 +12,12 @@ use crate::lifecycle::Stage;
 
 /// When a release that exits does so.
 const EXIT_AFTER: Duration = Duration::from_millis(300);
+/// Public requests after which a release that crashes late does so, unless it is told another number.
+const CRASH_AFTER: usize = 100;
+/// What a leaking release keeps of each request.
+const LEAKED_BYTES: usize = 1 << 20;
+/// Requests that leak: a machine must outlive the test.
+const LEAKS: usize = 512;
 
 /// How this release breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +28,8 @@ enum Fault {
     LoginBroken,
     Deaf,
     Slow(Duration),
+    LateCrash(usize),
+    Leak,
 }
 
 fn fault() -> Option<Fault> {
@@ -35,7 +44,13 @@ fn parse(text: &str) -> Option<Fault> {
         "http_500" => Some(Fault::Http500),
         "login_broken" => Some(Fault::LoginBroken),
         "deaf" => Some(Fault::Deaf),
-        other => other.strip_prefix("slow_ms=")?.parse().ok().map(Duration::from_millis).map(Fault::Slow),
+        "late_crash" => Some(Fault::LateCrash(CRASH_AFTER)),
+        "leak" => Some(Fault::Leak),
+        other => match other.split_once('=')? {
+            ("slow_ms", time) => time.parse().ok().map(Duration::from_millis).map(Fault::Slow),
+            ("late_crash", requests) => requests.parse().ok().map(Fault::LateCrash),
+            _ => None,
+        },
     }
 }
 
@@ -63,10 +78,19 @@ pub(crate) fn may_be_ready() -> bool {
 }
 
 /// The broken answer to a request of the application, when there is one. Health stays well: what an
-/// orchestrator cannot see is the point. A deaf release is well until it has the public address.
+/// orchestrator cannot see is the point. A deaf release, and one that crashes late, is well until it has the
+/// public address.
 pub(crate) async fn answer(path: &str, stage: Stage) -> Option<Response> {
     let is_health = path.starts_with("/health");
     match fault() {
+        Some(Fault::LateCrash(after)) if stage == Stage::Serving => {
+            crash_after(after);
+            None
+        }
+        Some(Fault::Leak) if !is_health => {
+            leak();
+            None
+        }
         Some(Fault::Http500) if !is_health => Some(ApiError::internal().into_response()),
         Some(Fault::Slow(time)) if !is_health => {
             tokio::time::sleep(time).await;
@@ -74,6 +98,24 @@ pub(crate) async fn answer(path: &str, stage: Stage) -> Option<Response> {
         }
         Some(Fault::Deaf) if stage == Stage::Serving => std::future::pending().await,
         _ => None,
+    }
+}
+
+/// Ends the process at the request after the first `requests` ones.
+fn crash_after(requests: usize) {
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    if ASKED.fetch_add(1, Ordering::Relaxed) >= requests {
+        tracing::error!(requests, "exiting on purpose (CRM_FAULT=late_crash)");
+        std::process::exit(1);
+    }
+}
+
+/// Keeps memory for ever, of so many requests.
+fn leak() {
+    static LEAKED: AtomicUsize = AtomicUsize::new(0);
+    if LEAKED.fetch_add(1, Ordering::Relaxed) < LEAKS {
+        // Written to, or the kernel would give no memory for it.
+        std::mem::forget(vec![1_u8; LEAKED_BYTES]);
     }
 }
 
@@ -94,7 +136,11 @@ mod tests {
         assert_eq!(parse("login_broken"), Some(Fault::LoginBroken));
         assert_eq!(parse("deaf"), Some(Fault::Deaf));
         assert_eq!(parse("slow_ms=250"), Some(Fault::Slow(Duration::from_millis(250))));
+        assert_eq!(parse("late_crash"), Some(Fault::LateCrash(CRASH_AFTER)));
+        assert_eq!(parse("late_crash=7"), Some(Fault::LateCrash(7)));
+        assert_eq!(parse("leak"), Some(Fault::Leak));
         assert_eq!(parse("slow_ms=much"), None);
+        assert_eq!(parse("late_crash=soon"), None);
         assert_eq!(parse(""), None);
     }
 }

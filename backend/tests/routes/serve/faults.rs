@@ -43,6 +43,40 @@ mod built_in {
     }
 
     #[test]
+    fn late_crash_is_well_as_a_candidate_and_dies_of_the_requests_of_the_public() {
+        let stage = Stage::new(None);
+        let mut release = broken(&stage, "late_crash=3");
+        for _ in 0..10 {
+            assert_eq!(unix(&release.private).ask(&get("/health/live")).unwrap().status, 200);
+        }
+        release.command("serve");
+        for _ in 0..3 {
+            assert_eq!(tcp(stage.address()).ask(&get("/health/live")).unwrap().status, 200);
+        }
+        assert!(tcp(stage.address()).ask(&get("/health/live")).is_err(), "it lives on");
+        assert_eq!(release.ending().code(), Some(1));
+        assert!(release.log().contains("CRM_FAULT=late_crash"));
+    }
+
+    #[test]
+    fn leak_keeps_memory_of_every_request_and_stays_well() {
+        let stage = Stage::new(None);
+        let release = broken(&stage, "leak");
+        let resident = || {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", release.pid())).unwrap();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+            line.trim().split(' ').next().unwrap().parse::<u64>().unwrap() / 1024
+        };
+        let before = resident();
+        for _ in 0..60 {
+            assert_eq!(unix(&release.private).ask(&get("/auth/me")).unwrap().status, 401);
+        }
+        assert_eq!(unix(&release.private).ask(&get("/health/live")).unwrap().status, 200);
+        let grown = resident() - before;
+        assert!(grown >= 55, "{grown} MiB after 60 requests");
+    }
+
+    #[test]
     fn broken_logins_and_broken_routes_answer_500() {
         for (fault, live, login) in [("login_broken", 200, 500), ("http_500", 200, 500)] {
             let stage = Stage::new(None);
@@ -62,7 +96,7 @@ mod left_out {
     #[test]
     fn a_release_holds_no_trace_of_faults() {
         let binary = std::fs::read(BINARY).unwrap();
-        for word in ["CRM_FAULT", "never_ready", "login_broken"] {
+        for word in ["CRM_FAULT", "never_ready", "login_broken", "late_crash"] {
             let found = binary.windows(word.len()).any(|window| window == word.as_bytes());
             assert!(!found, "`{word}` is in the binary");
         }
