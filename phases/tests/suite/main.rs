@@ -10,4 +10,5 @@ mod lease;
 mod plans;
 mod replay;
 mod simulation;
+mod undo;
 mod way_back;

@@ -1,6 +1,8 @@
 //! The way back: what stands is undone in reverse order, then the earlier release is checked and leftovers
 //! are cleaned. Stops at the first undo that fails: whichever side serves goes on serving.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tracing::{Instrument, info_span};
 
@@ -13,6 +15,10 @@ use crate::engine::resume::StepState;
 use crate::engine::run::active::{Active, Halt};
 use crate::engine::step::Step;
 use crate::plan::Plan;
+
+/// How often, and how far apart, something is taken back while no answer comes.
+const UNDO_TRIES: u32 = 3;
+const UNDO_PAUSE: Duration = Duration::from_secs(2);
 
 /// Taking back failed.
 pub(super) struct Stuck(pub(super) Failure);
@@ -38,7 +44,7 @@ impl Active<'_> {
         self.tell(Event::StepStarted { step: id.to_owned(), title: step.undo.to_string(), undo: true });
         let desired = serde_json::to_value(&step.undo).expect("plain data always has JSON");
         self.record(Kind::UndoIntent, Some(id), [Value::Null, desired, Value::Null]).await?;
-        let failure = match self.take_back(step).await? {
+        let failure = match self.take_back_surely(step).await? {
             EffectOutcome::Done(evidence) => {
                 self.undone(id, &evidence).await?;
                 self.undo_report(step, began, evidence.summary, None);
@@ -55,6 +61,20 @@ impl Active<'_> {
         Ok(Err(Stuck(failure)))
     }
 
+    /// Takes it back, more than once while no answer comes: an undo may be done again. A look would prove less, since
+    /// an effect whose own answer got lost may still be on its way; an undo that answers came after it.
+    async fn take_back_surely(&mut self, step: &Step) -> Result<EffectOutcome, Halt> {
+        for _ in 1..UNDO_TRIES {
+            match self.take_back(step).await? {
+                EffectOutcome::Unknown(failure) if failure.class != FailureClass::LeaseLost => {}
+                answer => return Ok(answer),
+            }
+            let clock = self.engine.clock;
+            self.guard(clock.sleep(UNDO_PAUSE), false).await?;
+        }
+        self.take_back(step).await
+    }
+
     async fn take_back(&mut self, step: &Step) -> Result<EffectOutcome, Halt> {
         self.steady().await?;
         let (engine, lease) = (self.engine, self.lease);
@@ -68,13 +88,7 @@ impl Active<'_> {
         self.record(Kind::UndoDone, Some(id), [Value::Null, Value::Null, evidence]).await
     }
 
-    fn undo_report(
-        &mut self,
-        step: &Step,
-        began: std::time::Duration,
-        summary: String,
-        failure: Option<Failure>,
-    ) {
+    fn undo_report(&mut self, step: &Step, began: Duration, summary: String, failure: Option<Failure>) {
         let status = if failure.is_none() { StepStatus::Undone } else { StepStatus::UndoFailed };
         let seconds = self.seconds_since(began);
         let report = StepReport { step: step.id.0.clone(), status, summary, seconds, failure };
