@@ -4,6 +4,7 @@ mod aftermath;
 mod deploy;
 mod doctor;
 mod down;
+mod fence;
 mod history;
 mod logs;
 mod manual;

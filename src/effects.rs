@@ -2,12 +2,15 @@
 
 mod build_backend;
 mod ensure_database;
+pub mod fence;
 pub mod migrate;
 mod require;
 pub mod run_load;
 pub mod run_suite;
 mod seed;
 pub mod start_jobs;
+
+use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use phases::engine::effects::{EffectContext, EffectOutcome, Effects, Evidence, Probe};
@@ -17,6 +20,7 @@ use phases::engine::step::{Action, Subject, Undo};
 
 use crate::error::Error;
 use crate::site::Site;
+use fence::InHand;
 
 /// Log lines that a failed gate shows.
 const LAST_LINES: usize = 15;
@@ -24,12 +28,18 @@ const LAST_LINES: usize = 15;
 /// The real effects of one environment.
 pub struct SiteEffects<'s> {
     site: &'s Site,
+    in_hand: Mutex<Option<InHand>>,
 }
 
 impl<'s> SiteEffects<'s> {
     /// Effects on `site`.
     pub const fn new(site: &'s Site) -> Self {
-        Self { site }
+        Self { site, in_hand: Mutex::new(None) }
+    }
+
+    /// What an older run was still doing to the database when the fence was raised.
+    pub fn in_hand(&self) -> Option<InHand> {
+        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Is the platform as `wanted` says?
@@ -85,6 +95,12 @@ impl Effects for SiteEffects<'_> {
             | Action::RunSuite { .. }
             | Action::RunLoad { .. } => Probe::NotDone,
         }
+    }
+
+    async fn fence(&self, token: u64) -> EffectOutcome {
+        let (outcome, in_hand) = fence::raise(self.site, token).await;
+        *self.in_hand.lock().unwrap_or_else(PoisonError::into_inner) = in_hand;
+        outcome
     }
 
     async fn apply(&self, action: &Action, context: &EffectContext<'_>) -> EffectOutcome {

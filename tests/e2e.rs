@@ -10,6 +10,7 @@ mod configuration;
 mod contract;
 mod database;
 mod down;
+mod fencing;
 mod gate;
 mod interruption;
 mod jobs;

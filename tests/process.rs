@@ -7,6 +7,7 @@ mod configuration;
 mod contract;
 mod database;
 mod down;
+mod fence;
 mod load;
 mod logs;
 mod machine;

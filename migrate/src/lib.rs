@@ -6,6 +6,7 @@
 //! files ── MigrationSet::load ──┐
 //!                               ├─ status · plan            read only
 //! DSN ──── Database::new ───────┴─ apply · rollback         under sqlx's advisory lock, fenced by a token
+//!                               raise_fence               before anybody looks
 //! ```
 
 mod apply;
@@ -13,6 +14,7 @@ mod database;
 mod drift;
 mod error;
 mod events;
+mod fence;
 mod history;
 mod lock;
 mod objects;
@@ -30,6 +32,7 @@ pub use database::Database;
 pub use drift::{Drift, DriftKind};
 pub use error::{Error, Kind, SqlFailure};
 pub use events::{Backend, Event, Observer, Silent};
+pub use fence::{Fenced, make_fence, raise_fence};
 pub use plan::{Plan, PlannedMigration, PlannedStatement, plan};
 pub use retry::Patience;
 pub use rollback::{Loss, LossKind, Reason, Refusal, Reverted, RollbackOptions, rollback};

@@ -25,10 +25,7 @@ pub(crate) async fn take(
     observer: &dyn Observer,
 ) -> Result<(), Error> {
     let started = Instant::now();
-    let database: String = sqlx::query_scalar("SELECT current_database()::text")
-        .fetch_one(&mut *conn)
-        .await
-        .map_err(doing("ask for the database's name"))?;
+    let database = name(conn).await?;
     let mut pause = FIRST_PAUSE;
     loop {
         let taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
@@ -41,7 +38,7 @@ pub(crate) async fn take(
             observer.observe(Event::LockTaken { waited_ms });
             return Ok(());
         }
-        let holder = holder(conn, key(&database)).await?;
+        let holder = holder_of(conn, key(&database)).await?;
         let left = deadline.saturating_sub(started.elapsed());
         if left.is_zero() {
             return Err(Error::LockHeld { database, holder });
@@ -60,7 +57,20 @@ pub(crate) async fn release(conn: &mut PgConnection) {
     }
 }
 
-async fn holder(conn: &mut PgConnection, key: i64) -> Result<Option<Backend>, Error> {
+/// Who holds it.
+pub(crate) async fn holder(conn: &mut PgConnection) -> Result<Option<Backend>, Error> {
+    let database = name(conn).await?;
+    holder_of(conn, key(&database)).await
+}
+
+async fn name(conn: &mut PgConnection) -> Result<String, Error> {
+    sqlx::query_scalar("SELECT current_database()::text")
+        .fetch_one(conn)
+        .await
+        .map_err(doing("ask for the database's name"))
+}
+
+async fn holder_of(conn: &mut PgConnection, key: i64) -> Result<Option<Backend>, Error> {
     sqlx::query_as(
         r#"SELECT l.pid, coalesce(a.application_name, '') AS application, a.usename::text AS "user", a.state,
                   a.backend_start AS since

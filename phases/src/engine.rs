@@ -6,6 +6,7 @@ pub(crate) mod conclusion;
 pub mod effects;
 pub mod event;
 pub mod failure;
+pub mod fence;
 pub mod history;
 pub mod journal;
 pub mod ledger;

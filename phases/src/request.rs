@@ -23,6 +23,11 @@ impl Verb {
             Self::Phase(phase) => phase.as_str(),
         }
     }
+
+    /// It may change the schema, or bring in a release that was planned on it.
+    pub const fn uses_schema(self) -> bool {
+        matches!(self, Self::Pipeline | Self::Phase(Phase::Migrate | Phase::Deploy))
+    }
 }
 
 /// A phase left out on the operator's word.

@@ -12,6 +12,7 @@ use phases::request::{PlanError, Request, Verb};
 
 use super::Context;
 use super::aftermath::{self, Keeper};
+use super::fence;
 use crate::clock::SystemClock;
 use crate::effects::SiteEffects;
 pub use crate::error::ledger_error;
@@ -110,14 +111,18 @@ impl<'c> Run<'c> {
     async fn start(&self, request: &Request) -> Result<(Site, RunReport), Error> {
         let site = self.context.site(self.name, needs(request))?;
         let lease = self.lease(&site).await?;
-        let report = match plan(&site, request).await {
-            Ok(plan) => {
-                Ok(self.with_engine(&site, &self.id, async |engine| engine.run(&lease, &plan).await).await?)
-            }
-            Err(error) => Err(error),
-        };
+        let report = self.start_under(&site, &lease, request).await;
         self.give_back(&site, &lease).await;
         Ok((site, report?))
+    }
+
+    async fn start_under(&self, site: &Site, lease: &Lease, request: &Request) -> Result<RunReport, Error> {
+        let in_hand = fence::raise(site, lease).await?;
+        if request.verb.uses_schema() {
+            fence::nothing_in_hand(in_hand)?;
+        }
+        let plan = plan(site, request).await?;
+        self.with_engine(site, &self.id, async |engine| engine.run(lease, &plan).await).await
     }
 
     /// A word of a person, under the lease.

@@ -70,6 +70,9 @@ pub(super) async fn apply(site: &Site, context: &EffectContext<'_>) -> EffectOut
     (context.progress)(Progress::Message("making roles and database".to_owned()));
     match postgres.provision(&provisioning(site, &postgres, &secrets)).await {
         Ok(()) => {
+            if let Err(failure) = super::fence::make(site, context.token).await {
+                return EffectOutcome::NotDone(failure);
+            }
             let how = if readiness.created {
                 "made and started"
             } else if readiness.started {

@@ -87,7 +87,7 @@ async fn bring_up(
     nobody_breaks(site, &set, &narrowing).await?;
     let options = ApplyOptions {
         author: author(context.run),
-        token: Some(i64::try_from(context.token).unwrap_or(i64::MAX)),
+        token: Some(super::fence::signed(context.token)),
         // Nothing to do still compares files and database under the lock.
         scope: todo.last().map_or(Scope::BeforeContract, |last| Scope::UpTo(last.version)),
         patience: ::migrate::Patience::default(),

@@ -18,6 +18,7 @@ use crate::supervisor::state::StoredState;
 use crate::supervisor::strangers;
 
 mod down;
+mod fence;
 mod logs;
 mod observe;
 pub mod postgres;
@@ -135,6 +136,10 @@ impl ProcessPlatform {
 impl Platform for ProcessPlatform {
     async fn state(&self) -> Result<PlatformState, PlatformUnreadable> {
         observe::platform_state(&self.options.directory, self.supervised().read().await.map_err(unreadable)?)
+    }
+
+    async fn fence(&self, token: u64) -> EffectOutcome {
+        self.raise_fence(token).await
     }
 
     async fn start(&self, release: &ReleaseId, context: &EffectContext<'_>) -> EffectOutcome {

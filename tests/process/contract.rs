@@ -45,6 +45,10 @@ impl Stand for ProcessStand {
         self.machine.answering().map(|release| release.parse().unwrap())
     }
 
+    async fn runs_itself(&self) -> bool {
+        self.machine.supervisor_lives()
+    }
+
     fn patience(&self) -> Duration {
         DEADLINE
     }

@@ -151,6 +151,13 @@ impl Machine {
         i32::try_from(self.notes()["supervisor"]["pid"].as_i64().unwrap()).unwrap()
     }
 
+    pub(crate) fn supervisor_lives(&self) -> bool {
+        let alive = |pid: &i64| Path::new(&format!("/proc/{pid}")).exists();
+        let notes = std::fs::read_to_string(self.state().supervisor().join("state.json"));
+        let notes: Option<Value> = notes.ok().and_then(|text| serde_json::from_str(&text).ok());
+        notes.and_then(|notes| notes["supervisor"]["pid"].as_i64()).is_some_and(|pid| alive(&pid))
+    }
+
     /// Process of the living instance of `release` with `role`.
     pub(crate) fn instance_pid(&self, release: &ReleaseId, role: &str) -> i32 {
         let notes = self.notes();

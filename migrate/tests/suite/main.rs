@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets the unexpected must fail on the spot")]
 
 mod crash;
+mod fence;
 mod files;
 mod harness;
 mod lifecycle;

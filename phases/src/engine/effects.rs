@@ -76,6 +76,10 @@ pub trait Effects: Send + Sync {
     /// Is the world already as `action` would leave it? Changes nothing. Never called for observations.
     async fn probe(&self, action: &Action) -> Probe;
 
+    /// Lets no older run change anything any more, at every target that compares tokens. Changes nothing else,
+    /// starts nothing. Comes between lease and look ([`crate::engine::fence`]).
+    async fn fence(&self, token: u64) -> EffectOutcome;
+
     /// Does it. Idempotent: twice gives the same world.
     async fn apply(&self, action: &Action, context: &EffectContext<'_>) -> EffectOutcome;
 

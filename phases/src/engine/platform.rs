@@ -60,6 +60,10 @@ pub trait Platform: Send + Sync {
     /// What runs. Changes nothing, starts nothing.
     async fn state(&self) -> Result<PlatformState, PlatformUnreadable>;
 
+    /// Lets no run with a token lower than `token` change anything any more, and does nothing else: it starts
+    /// nothing, and nothing need run. When it is done, no effect of an older run is under way here any more.
+    async fn fence(&self, token: u64) -> EffectOutcome;
+
     /// Starts `release` beside what serves, without traffic; one that already runs (as candidate or serving)
     /// is adopted.
     async fn start(&self, release: &ReleaseId, context: &EffectContext<'_>) -> EffectOutcome;

@@ -10,6 +10,7 @@ use crate::engine::clock::Clock;
 use crate::engine::effects::Effects;
 use crate::engine::event::Event;
 use crate::engine::failure::{Failure, FailureClass};
+use crate::engine::fence;
 use crate::engine::history;
 use crate::engine::journal::Actor;
 use crate::engine::ledger::{Lease, Ledger};
@@ -27,8 +28,8 @@ mod unwind;
 
 use active::{Active, Halt};
 
-/// The loop with its doors. Take the lease and observe under it before planning: a plan is only as true as
-/// what was seen. The lease stays the caller's to give back.
+/// The loop with its doors. Take the lease, raise the fence ([`crate::engine::fence`]) and observe under both before
+/// planning: a plan is only as true as what was seen. The lease stays the caller's to give back.
 #[derive(Clone, Copy)]
 pub struct Engine<'a> {
     /// Where effects happen.
@@ -78,10 +79,24 @@ impl Engine<'_> {
         (self.events)(Event::RunStarted { verb: verb.to_owned(), token: lease.token });
         (self.events)(Event::PlanReady { plan: Box::new(unfinished.plan.clone()) });
         let mut active = Active::new(*self, lease, unfinished);
-        match active.adopt(how).await {
+        let adopted = match self.fence(lease).await {
+            Ok(()) => active.adopt(how).await,
+            Err(halt) => Err(halt),
+        };
+        match adopted {
             Ok(()) => active.drive().await,
             Err(halt) => active.abandon(halt),
         }
+    }
+
+    /// What the operator before left under way must not happen after this one has looked.
+    async fn fence(&self, lease: &Lease) -> Result<(), Halt> {
+        fence::raise(self.effects, self.ledger, self.clock, lease).await.map_err(|failure| {
+            match failure.class {
+                FailureClass::LeaseLost => Halt::Lost(failure),
+                _ => Halt::Unfenced(failure),
+            }
+        })
     }
 
     /// Invariant: nothing is changed on top of a run that may have left something half done.

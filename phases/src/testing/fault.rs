@@ -9,7 +9,12 @@ pub enum Call {
     Apply,
     /// Its undo.
     Undo,
+    /// The fence, which belongs to no step: [`FENCE`].
+    Fence,
 }
+
+/// What a fault in the fence names as its step.
+pub const FENCE: &str = "fence";
 
 /// Whether the effect takes place nevertheless, and what is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -54,6 +54,10 @@ impl Platform for FakePlatform {
         Ok(self.machine().state())
     }
 
+    async fn fence(&self, token: u64) -> EffectOutcome {
+        self.fenced(token, |_| outcome(true, "fence"))
+    }
+
     async fn start(&self, release: &ReleaseId, context: &EffectContext<'_>) -> EffectOutcome {
         self.fenced(context.token, |machine| outcome(machine.start(release), "start"))
     }

@@ -12,7 +12,7 @@ use crate::engine::failure::{CheckEvidence, CheckOutcome, Failure, FailureClass}
 use crate::engine::platform::Platform;
 use crate::engine::step::{Action, Requirement, Subject, Undo};
 use crate::release::ReleaseId;
-use crate::testing::fault::{Call, Fault, Kind};
+use crate::testing::fault::{Call, FENCE, Fault, Kind};
 use crate::testing::machine::Machine;
 use crate::testing::platform::{FakePlatform, outcome};
 
@@ -267,6 +267,10 @@ impl Effects for FakeWorld {
             _ => json!({}),
         };
         Probe::Done(Evidence { summary: "already so".to_owned(), facts, checks: Vec::new() })
+    }
+
+    async fn fence(&self, token: u64) -> EffectOutcome {
+        self.with_faults(Call::Fence, FENCE, self.platform.fence(token)).await
     }
 
     async fn apply(&self, action: &Action, context: &EffectContext<'_>) -> EffectOutcome {

@@ -81,6 +81,10 @@ mod platform {
             Duration::from_secs(1)
         }
 
+        async fn runs_itself(&self) -> bool {
+            false
+        }
+
         async fn pause(&self) {
             self.platform.machine().settle();
         }

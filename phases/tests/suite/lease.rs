@@ -112,6 +112,10 @@ impl Effects for Troubled<'_> {
         self.scene.world.probe(action).await
     }
 
+    async fn fence(&self, token: u64) -> EffectOutcome {
+        self.scene.world.fence(token).await
+    }
+
     async fn apply(&self, action: &Action, context: &EffectContext<'_>) -> EffectOutcome {
         self.note(format!("apply {}", context.step));
         self.scene.world.apply(action, context).await

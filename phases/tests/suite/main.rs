@@ -5,6 +5,7 @@ mod contract;
 mod contract_stage;
 mod endings;
 mod facts;
+mod fence;
 mod generic;
 mod lease;
 mod plans;

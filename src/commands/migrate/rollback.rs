@@ -52,6 +52,7 @@ async fn under_lease(
     lease: &Lease,
     arguments: &MigrateRollbackArgs,
 ) -> Result<Reverted, Error> {
+    super::super::fence::raise(site, lease).await?;
     let (_, observed) = observe::remembered(site).await?;
     nothing_in_the_way(observed.blockage.clone(), &arguments.environment)?;
     let (set, database) = (subject.set()?, subject.database(&lease.run)?);

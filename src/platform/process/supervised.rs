@@ -157,7 +157,15 @@ impl<'a> Supervised<'a> {
 
     /// Asks for an effect, of a supervisor that is started when there is none.
     pub(super) async fn ask(&self, request: &Request) -> Result<String, Unanswered> {
-        let patience = EFFECT_PATIENCE + self.longest_drain();
+        self.ask_within(request, EFFECT_PATIENCE + self.longest_drain()).await
+    }
+
+    /// As [`Self::ask`], with a patience of its own for each try.
+    pub(super) async fn ask_within(
+        &self,
+        request: &Request,
+        patience: Duration,
+    ) -> Result<String, Unanswered> {
         let mut tries = 0;
         loop {
             tries += 1;

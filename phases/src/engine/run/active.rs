@@ -41,6 +41,8 @@ pub(super) enum Halt {
     Lost(Failure),
     /// Nothing can be written down, so nothing may be done.
     Unwritable(Failure),
+    /// A target does not say that the operator before can do nothing any more.
+    Unfenced(Failure),
     /// The run may not begin.
     Refused(Failure),
 }

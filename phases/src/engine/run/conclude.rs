@@ -54,7 +54,7 @@ impl Active<'_> {
             Halt::Refused(failure) => (Conclusion::Refused, Some(failure)),
             Halt::Lost(failure) => (Conclusion::LeaseLost, Some(failure)),
             Halt::Unwritable(failure) if unpinned => (Conclusion::Refused, Some(failure)),
-            Halt::Unwritable(failure) => (Conclusion::Resumable, Some(failure)),
+            Halt::Unwritable(failure) | Halt::Unfenced(failure) => (Conclusion::Resumable, Some(failure)),
             Halt::Failed | Halt::Interrupted | Halt::TakenBack => (Conclusion::Resumable, None),
         };
         self.report(conclusion, failure)

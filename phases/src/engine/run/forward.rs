@@ -256,9 +256,10 @@ impl std::fmt::Display for Halt {
             Self::Failed => f.write_str("failed"),
             Self::Interrupted => f.write_str("interrupted"),
             Self::TakenBack => f.write_str("taken back"),
-            Self::Lost(failure) | Self::Unwritable(failure) | Self::Refused(failure) => {
-                f.write_str(&failure.message)
-            }
+            Self::Lost(failure)
+            | Self::Unwritable(failure)
+            | Self::Unfenced(failure)
+            | Self::Refused(failure) => f.write_str(&failure.message),
         }
     }
 }

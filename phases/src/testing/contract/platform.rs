@@ -29,6 +29,18 @@ pub trait Stand: Send + Sync {
     /// How long something that goes on by itself, like draining, may take.
     fn patience(&self) -> Duration;
 
+    /// Something of the platform itself runs, as a supervisor; not the releases.
+    async fn runs_itself(&self) -> bool;
+
+    /// Waits until what runs of the platform itself is gone, once no release runs any more.
+    async fn until_at_rest(&self) {
+        let begun = std::time::Instant::now();
+        while self.runs_itself().await {
+            assert!(begun.elapsed() < self.patience(), "the platform itself goes on running");
+            self.pause().await;
+        }
+    }
+
     /// Waits a little between two looks.
     async fn pause(&self);
 }
@@ -55,6 +67,9 @@ macro_rules! platform_contract {
             stop_takes_the_candidate_only
             retire_spares_what_is_kept_and_what_runs
             older_token_is_refused
+            fence_refuses_whatever_is_older
+            fence_is_never_lowered
+            fence_starts_nothing
         }
     };
     ($stand:expr; $($promise:ident)*) => {
@@ -241,18 +256,69 @@ pub async fn older_token_is_refused(stand: &dyn Stand) {
     done(stand.platform().start(&new, &context(6)).await);
     let before = state(stand).await;
     assert_eq!(before.token, 6);
-    let (platform, stale) = (stand.platform(), context(5));
+    refuses_all(stand, &old, &new, 5).await;
+    assert_eq!(state(stand).await, before);
+    assert_eq!(stand.answers().await, Some(old));
+}
+
+/// Every effect with this token is one of a run that a newer one has replaced.
+async fn refuses_all(stand: &dyn Stand, serving: &ReleaseId, candidate: &ReleaseId, token: u64) {
+    let (platform, stale) = (stand.platform(), context(token));
     for outcome in [
-        platform.start(&old, &stale).await,
-        platform.shift(&new, &stale).await,
-        platform.restore(None, &old, &stale).await,
-        platform.stop(&new, &stale).await,
+        platform.start(serving, &stale).await,
+        platform.shift(candidate, &stale).await,
+        platform.restore(None, serving, &stale).await,
+        platform.stop(candidate, &stale).await,
         platform.retire(&[], &stale).await,
     ] {
         assert_eq!(not_done(outcome).class, FailureClass::LeaseLost);
     }
+}
+
+/// After the fence was raised no effect with a lower token happens, and one with that token does.
+pub async fn fence_refuses_whatever_is_older(stand: &dyn Stand) {
+    let old = serving(stand, 1).await;
+    let new = stand.provide(Behaviour::Well).await;
+    done(stand.platform().start(&new, &context(1)).await);
+    done(stand.platform().fence(3).await);
+    let before = state(stand).await;
+    assert_eq!(before.token, 3);
+    refuses_all(stand, &old, &new, 2).await;
     assert_eq!(state(stand).await, before);
     assert_eq!(stand.answers().await, Some(old));
+    done(stand.platform().shift(&new, &context(3)).await);
+    assert_eq!(stand.answers().await, Some(new));
+}
+
+/// A fence below the highest token is refused and lowers nothing; the same one again is none.
+pub async fn fence_is_never_lowered(stand: &dyn Stand) {
+    serving(stand, 4).await;
+    for token in [4, 6, 6] {
+        done(stand.platform().fence(token).await);
+    }
+    let before = state(stand).await;
+    for token in [1, 5] {
+        assert_eq!(not_done(stand.platform().fence(token).await).class, FailureClass::LeaseLost);
+    }
+    assert_eq!((before.token, state(stand).await), (6, before));
+}
+
+/// Before anything runs, and when everything is gone again, the fence is raised without anything being started.
+pub async fn fence_starts_nothing(stand: &dyn Stand) {
+    done(stand.platform().fence(2).await);
+    let now = state(stand).await;
+    assert_eq!((now.instances.len(), now.token, stand.runs_itself().await), (0, 2, false));
+    let release = stand.provide(Behaviour::Well).await;
+    let early = not_done(stand.platform().start(&release, &context(1)).await);
+    assert_eq!(early.class, FailureClass::LeaseLost);
+    done(stand.platform().start(&release, &context(2)).await);
+    done(stand.platform().stop(&release, &context(2)).await);
+    gone(stand, &release).await;
+    stand.until_at_rest().await;
+    done(stand.platform().fence(3).await);
+    let now = state(stand).await;
+    assert_eq!((now.instances.len(), now.token, stand.runs_itself().await), (0, 3, false));
+    assert_eq!(not_done(stand.platform().fence(2).await).class, FailureClass::LeaseLost);
 }
 
 /// A new release that has been brought to serve.

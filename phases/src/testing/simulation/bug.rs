@@ -32,13 +32,17 @@ pub enum Bug {
     RetireForgetsTheWayBack,
     /// A second start makes a second process.
     StartNotIdempotent,
+    /// The fence is said to be raised, and is not.
+    FenceNotRaised,
+    /// The platform raises the fence, the database does not.
+    DatabaseNotFenced,
     /// A lease that was lost is still renewed: whoever asks is told yes.
     RenewalSaysYes,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::IntentAfterEffect,
         Self::AcknowledgedTooEarly,
         Self::LeaseByOperatorsClock,
@@ -53,6 +57,8 @@ impl Bug {
         Self::TwoServe,
         Self::RetireForgetsTheWayBack,
         Self::StartNotIdempotent,
+        Self::FenceNotRaised,
+        Self::DatabaseNotFenced,
         Self::RenewalSaysYes,
     ];
 }

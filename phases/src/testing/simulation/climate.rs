@@ -16,6 +16,8 @@ pub(crate) struct Climate {
     pub unheard: u64,
     /// An effect happens after its operator has given up.
     pub late: u64,
+    /// An effect reaches its target twice: its sender had to ask again.
+    pub twice: u64,
     /// An effect takes nearly as long as it may.
     pub slow: u64,
     /// A probe cannot tell.
@@ -44,10 +46,24 @@ impl Climate {
     pub(crate) fn of(random: &mut Random) -> Self {
         let mut level = || random.pick(&LEVELS);
         let [refuse, lost, unheard, late, slow] = [level(), level(), level(), level(), level()];
-        let [blind, ledger, renewal] = [level(), level() / 2, level()];
+        let [blind, ledger, renewal, twice] = [level(), level() / 2, level(), level()];
         let mut moment = || random.pick(&MOMENTS);
         let [crash, pause, suspend, interrupt] = [moment(), moment(), moment(), moment()];
-        Self { refuse, lost, unheard, late, slow, blind, ledger, renewal, crash, pause, suspend, interrupt }
+        Self {
+            refuse,
+            lost,
+            unheard,
+            late,
+            twice,
+            slow,
+            blind,
+            ledger,
+            renewal,
+            crash,
+            pause,
+            suspend,
+            interrupt,
+        }
     }
 }
 

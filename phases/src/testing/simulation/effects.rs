@@ -9,7 +9,8 @@ use futures_util::FutureExt;
 
 use crate::engine::effects::{EffectContext, EffectOutcome, Effects, Evidence, Probe};
 use crate::engine::failure::{Failure, FailureClass};
-use crate::engine::step::{Action, Undo};
+use crate::engine::step::{Action, StepId, Undo};
+use crate::testing::fault::FENCE;
 use crate::testing::simulation::bug::Bug;
 use crate::testing::simulation::fate::{Door, Fate, short};
 use crate::testing::simulation::flight::{Flight, What};
@@ -64,13 +65,19 @@ impl SentEffects {
         let lane = (self.pid, what.target());
         let before = state.lane.get(&lane).copied().unwrap_or_default();
         lands = lands.max(before + Duration::from_micros(1));
-        state.lane.insert(lane, lands);
+        let twice = state.climate.twice;
+        let again = state.random.chance(twice).then(|| lands + short(&mut state.random));
+        state.lane.insert(lane, again.unwrap_or(lands));
         let (run, step) = (context.run.to_owned(), context.step.clone());
         let flight = Flight { pid: self.pid, token: context.token, run, step, what, deadline, outcome: None };
         state.flights.push(flight);
         let flight = state.flights.len() - 1;
         state.put(lands, Due::Land(flight));
-        let at = lands + Duration::from_micros(1) + short(&mut state.random);
+        if let Some(again) = again {
+            state.rares.count(Rare::EffectTwice);
+            state.put(again + Duration::from_nanos(1), Due::Land(flight));
+        }
+        let at = again.unwrap_or(lands) + Duration::from_micros(1) + short(&mut state.random);
         match fate {
             Fate::KilledAfter => Seen::Death,
             Fate::Unheard | Fate::Late => {
@@ -186,9 +193,19 @@ impl Effects for SentEffects {
         if self.stage.has(Bug::ProbeSaysYes) {
             return Probe::Done(Evidence::default());
         }
+        self.stage.state().model.looked(self.pid);
         let probe = self.stage.world.probe(action).now_or_never().expect("a world in memory answers at once");
         self.stage.sleep(self.pid, back).await;
         probe
+    }
+
+    async fn fence(&self, token: u64) -> EffectOutcome {
+        if self.stage.has(Bug::FenceNotRaised) {
+            return EffectOutcome::Done(Evidence::default());
+        }
+        let step = StepId(FENCE.to_owned());
+        let context = EffectContext { run: FENCE, token, step: &step, progress: &|_| {} };
+        self.effect(What::Fence, &context).await
     }
 
     async fn apply(&self, action: &Action, context: &EffectContext<'_>) -> EffectOutcome {

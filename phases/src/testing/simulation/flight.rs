@@ -32,6 +32,8 @@ pub(crate) enum Target {
 pub(crate) enum What {
     Apply(Action),
     Undo(Undo),
+    /// Goes to the platform and, where it runs, on to the database.
+    Fence,
 }
 
 /// One effect under way.
@@ -53,7 +55,7 @@ impl What {
             Self::Apply(Action::BuildBackend { .. }) => Target::Builder,
             Self::Apply(Action::EnsureDatabase | Action::Seed { .. } | Action::StartJobs) => Target::Site,
             Self::Apply(Action::Migrate { .. }) => Target::Database,
-            Self::Apply(_) | Self::Undo(_) => Target::Platform,
+            Self::Apply(_) | Self::Undo(_) | Self::Fence => Target::Platform,
         }
     }
 
@@ -74,7 +76,7 @@ impl What {
             Self::Apply(Action::Migrate { .. }) => 30,
             Self::Apply(Action::AwaitReady { .. }) => 6,
             Self::Apply(Action::ShiftTraffic { .. }) | Self::Undo(_) => 3,
-            Self::Apply(_) => 1,
+            Self::Apply(_) | Self::Fence => 1,
         })
     }
 }
@@ -93,7 +95,8 @@ impl Stage {
             && !self.has(Bug::DatabaseIgnoresTokens)
             && token < self.state().model.highest(target);
         let outcome = if fenced { refused(token) } else { self.take(&what, token, &run, &step) };
-        let accepted = !is_refusal(&outcome);
+        let runs = self.world.site().database_runs;
+        let accepted = !is_refusal(&outcome) && (target != Target::Database || runs);
         let machine = self.world.platform.machine();
         let mut state = self.state();
         if late {
@@ -101,6 +104,11 @@ impl Stage {
         }
         state.tell(|| format!("{target:?} takes {step} of token {token} (late: {late}): {outcome:?}"));
         state.model.landed(target, token, accepted, &what, &machine);
+        // A database that is down takes nothing, and whoever brings it up raises its fence.
+        let raises = matches!(what, What::Fence | What::Apply(Action::EnsureDatabase));
+        if accepted && raises && runs && !self.has(Bug::DatabaseNotFenced) {
+            state.model.fenced(Target::Database, token);
+        }
         state.flights[number].outcome = Some(outcome);
     }
 
@@ -118,6 +126,7 @@ impl Stage {
         let outcome = match what {
             What::Apply(action) => self.world.apply(action, &context).now_or_never(),
             What::Undo(undo) => self.world.undo(undo, &context).now_or_never(),
+            What::Fence => self.world.fence(token).now_or_never(),
         };
         if let (Some(Bug::RetireForgetsTheWayBack), What::Apply(Action::RetireReleases { .. })) =
             (self.bug, what)

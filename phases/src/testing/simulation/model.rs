@@ -25,6 +25,8 @@ use crate::testing::simulation::timeline::Pid;
 pub enum Promise {
     /// No target accepts token k after it accepted k + 1.
     TokensOnlyRise,
+    /// No target accepts anything of a run once a newer one has looked at the world.
+    NothingOldAfterALook,
     /// Nobody gets the lease while another's has not run out.
     OneLease,
     /// No step starts when the lease may have run out.
@@ -77,6 +79,8 @@ struct Run {
 #[derive(Debug)]
 pub(crate) struct Model {
     accepted: BTreeMap<Target, u64>,
+    /// Highest token whose holder has looked at the world.
+    looked: u64,
     /// Whose lease it is, and until when.
     lease: Option<(u64, Pid, Duration)>,
     /// Until when each process has surely had the lease.
@@ -92,6 +96,7 @@ impl Model {
     pub(crate) const fn new(serves: bool) -> Self {
         Self {
             accepted: BTreeMap::new(),
+            looked: 0,
             lease: None,
             sure: BTreeMap::new(),
             runs: BTreeMap::new(),
@@ -166,6 +171,10 @@ impl Model {
 
     /// A process starts an effect or a check.
     pub(crate) fn sent(&mut self, pid: Pid, what: &What, context: &EffectContext<'_>, now: Duration) {
+        // A fence changes nothing, and one that comes too late is refused like everything else.
+        if *what == What::Fence {
+            return;
+        }
         let (run, step) = (context.run, context.step.0.as_str());
         let sure = self.sure.get(&pid).copied().unwrap_or_default();
         self.must(now < sure, Promise::StartsUnderLease, || {
@@ -180,6 +189,7 @@ impl Model {
         };
         let (planned, last) = (known.plan.step(step), known.last.get(step).copied());
         let (same, intended) = match what {
+            What::Fence => (true, true),
             What::Apply(action) => {
                 let intended = action.is_observation() || last == Some(Kind::Intent);
                 (planned.is_some_and(|planned| &planned.action == action), intended)
@@ -192,6 +202,18 @@ impl Model {
         self.must(intended, Promise::IntentFirst, || {
             format!("`{step}` of `{run}` started; the journal says {last:?} of it")
         });
+    }
+
+    /// A process looks at the world, to plan or to go on with what was planned.
+    pub(crate) fn looked(&mut self, pid: Pid) {
+        if let Some((token, _, _)) = self.lease.filter(|(_, holder, _)| *holder == pid) {
+            self.looked = self.looked.max(token);
+        }
+    }
+
+    /// A target has raised its fence.
+    pub(crate) fn fenced(&mut self, target: Target, token: u64) {
+        self.accepted.insert(target, token.max(self.highest(target)));
     }
 
     /// An effect reached its target.
@@ -210,6 +232,10 @@ impl Model {
                 format!("{target:?} accepted {what:?} of token {token} after token {highest}")
             });
             self.accepted.insert(target, token.max(highest));
+            let looked = self.looked;
+            self.must(token >= looked, Promise::NothingOldAfterALook, || {
+                format!("{target:?} accepted {what:?} of token {token}; token {looked} had looked already")
+            });
         }
         let to_nothing = matches!(what, What::Undo(Undo::RestoreTraffic { to: None, .. }));
         let serving = machine.instances.iter().filter(|(_, role)| *role == Role::Serving).count();

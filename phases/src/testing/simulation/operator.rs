@@ -8,8 +8,9 @@ use async_trait::async_trait;
 
 use crate::engine::cancel::Cancel;
 use crate::engine::clock::Clock;
+use crate::engine::fence;
 use crate::engine::history;
-use crate::engine::journal::{Actor, Record};
+use crate::engine::journal::Actor;
 use crate::engine::ledger::{Claim, Lease, Ledger, LedgerError};
 use crate::engine::report::RunReport;
 use crate::engine::resume::Progress;
@@ -49,6 +50,8 @@ pub(crate) enum Exit {
     NoLease(LedgerError),
     /// There is no plan.
     Refused(PlanError),
+    /// The fence could not be raised.
+    Unfenced,
     /// There was nothing to go on with.
     NothingToDo,
     /// A run, whatever became of it.
@@ -115,10 +118,10 @@ impl Command {
         };
         let report = match (&self.errand, unfinished) {
             (Errand::Run(request, release), _) => {
-                return self.plan_and_run(engine, lease, &records, request, release.as_ref()).await;
+                return self.plan_and_run(engine, lease, request, release.as_ref()).await;
             }
             (Errand::Rollback, open) if open.as_ref().is_none_or(|open| !open.touched()) => {
-                return self.plan_and_run(engine, lease, &records, &Request::rollback(None), None).await;
+                return self.plan_and_run(engine, lease, &Request::rollback(None), None).await;
             }
             (Errand::Resolve, _) => engine.resolve(lease, "local", "looked at it").await,
             (_, None) => return Ok(Exit::NothingToDo),
@@ -151,12 +154,19 @@ impl Command {
         &self,
         engine: Engine<'_>,
         lease: &Lease,
-        records: &[Record],
         request: &Request,
         release: Option<&Release>,
     ) -> Result<Exit, LedgerError> {
+        if let Err(failure) = fence::raise(engine.effects, engine.ledger, engine.clock, lease).await {
+            let mut state = self.stage.state();
+            state.rares.count(Rare::Unfenced);
+            state.tell(|| format!("process {} cannot raise the fence: {}", self.pid, failure.message));
+            return Ok(Exit::Unfenced);
+        }
+        let records = &engine.ledger.records().await?;
         let pause = short(&mut self.stage.state().random);
         self.stage.sleep(self.pid, pause).await;
+        self.stage.state().model.looked(self.pid);
         let observed = observed(records, &self.stage.world, release);
         match pipeline::plan(request, &self.stage.environment, release, &observed) {
             Ok(plan) => Ok(Exit::Ran(Box::new(engine.run(lease, &plan).await))),

@@ -9,6 +9,8 @@ pub enum Rare {
     EffectLost,
     /// An effect whose answer got lost.
     AnswerLost,
+    /// An effect that reached its target twice.
+    EffectTwice,
     /// An effect that a target accepted after its operator had given up.
     LateAccepted,
     /// An effect that a target refused because a newer token had been there.
@@ -55,6 +57,8 @@ pub enum Rare {
     EndedRolledBack,
     /// A first deploy that failed: nothing serves.
     EndedWithNothing,
+    /// A run that did not begin because the fence could not be raised.
+    Unfenced,
     /// A run refused because another was not finished.
     RefusedUnfinished,
 }
@@ -64,10 +68,11 @@ const KINDS: usize = Rare::ALL.len();
 
 impl Rare {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::Struck,
         Self::EffectLost,
         Self::AnswerLost,
+        Self::EffectTwice,
         Self::LateAccepted,
         Self::LateFenced,
         Self::ProbeBlind,
@@ -91,6 +96,7 @@ impl Rare {
         Self::EndedStuck,
         Self::EndedRolledBack,
         Self::EndedWithNothing,
+        Self::Unfenced,
         Self::RefusedUnfinished,
     ];
 }

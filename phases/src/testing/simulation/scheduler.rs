@@ -68,15 +68,6 @@ impl Scheduler {
         self.operators[operator].last.take()
     }
 
-    /// Lets everything under way come to its end, as a person does who looks before saying that it is settled.
-    pub(crate) fn quiet(&mut self) {
-        while let Some(due) = { self.stage.state().timeline.advance() } {
-            if let Due::Land(flight) = due {
-                self.stage.land(flight);
-            }
-        }
-    }
-
     fn until(&mut self, over: impl Fn(&Self) -> bool) {
         for _ in 0..MANY {
             if over(self) || self.stage.state().model.breach().is_some() {
