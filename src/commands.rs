@@ -26,6 +26,7 @@ use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Global, Output, Verb};
+use crate::doors::{Doors, Real};
 use crate::error::{Error, Exit};
 use crate::site::{Needs, Place, Site};
 use crate::terminal::{Terminal, Verbosity};
@@ -40,6 +41,8 @@ pub struct Context {
     pub place: Place,
     /// Options of every verb.
     pub global: Global,
+    /// What a run goes through.
+    pub doors: &'static dyn Doors,
 }
 
 impl Context {
@@ -55,6 +58,11 @@ impl Context {
 
 /// The whole program: parses, runs one verb, says how it ended.
 pub fn main() -> ExitCode {
+    main_through(&Real)
+}
+
+/// The same through doors of somebody's own.
+pub fn main_through(doors: &'static dyn Doors) -> ExitCode {
     let cli = Cli::parse();
     let terminal = terminal(&cli.global);
     start_logging(&cli, &terminal);
@@ -65,7 +73,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(Exit::Bug.code());
         }
     };
-    let outcome = runtime.block_on(dispatch(cli, terminal.clone()));
+    let outcome = runtime.block_on(dispatch(cli, terminal.clone(), doors));
     // A load or a probe that hangs in a blocking call must not keep the process.
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));
     let exit = outcome.unwrap_or_else(|error| {
@@ -103,7 +111,7 @@ pub fn terminal(global: &Global) -> Arc<Terminal> {
 ///
 /// # Errors
 /// Whatever it says.
-pub async fn dispatch(cli: Cli, terminal: Arc<Terminal>) -> Result<Exit, Error> {
+pub async fn dispatch(cli: Cli, terminal: Arc<Terminal>, doors: &'static dyn Doors) -> Result<Exit, Error> {
     if let Verb::Supervise(arguments) = cli.verb {
         return supervise::command(arguments).await;
     }
@@ -126,7 +134,7 @@ pub async fn dispatch(cli: Cli, terminal: Arc<Terminal>) -> Result<Exit, Error> 
         return migrate::anywhere(&terminal, verb).await;
     }
     let place = Place::find(cli.global.config.as_deref())?;
-    let context = Context { terminal, place, global: cli.global };
+    let context = Context { terminal, place, global: cli.global, doors };
     let phase = |phase| Request::new(Asked::Phase(phase));
     match cli.verb {
         Verb::Deploy(arguments) => deploy::command(&context, &arguments, arguments.plan).await,

@@ -52,6 +52,11 @@ impl Exit {
     pub const fn code(self) -> u8 {
         self as u8
     }
+
+    /// The one with this number; a number that is none is a bug.
+    pub fn of(code: u8) -> Self {
+        Self::TABLE.iter().find(|(exit, _)| exit.code() == code).map_or(Self::Bug, |(exit, _)| *exit)
+    }
 }
 
 /// Why a command could not do what was asked: the code, one sentence of cause, the next action.

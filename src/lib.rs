@@ -6,6 +6,7 @@ pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod compile;
+pub mod doors;
 pub mod effects;
 pub mod environment;
 pub mod error;

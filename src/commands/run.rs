@@ -14,7 +14,6 @@ use super::Context;
 use super::aftermath::{self, Keeper};
 use super::fence;
 use crate::clock::SystemClock;
-use crate::effects::SiteEffects;
 pub use crate::error::ledger_error;
 use crate::error::{Error, Exit};
 use crate::interrupt::Interrupt;
@@ -176,13 +175,15 @@ impl<'c> Run<'c> {
     ) -> Result<RunReport, Error> {
         let cancel = Interrupt::listen(self.context.terminal.clone(), self.name, self.last_words(run))
             .map_err(|error| Error::new(Exit::Bug, format!("signals cannot be caught: {error}")))?;
-        let (effects, clock, actor) = (SiteEffects::new(site), SystemClock::start(), actor::current());
+        let doors = self.context.doors;
+        let (effects, cancel) = (doors.effects(site, &self.verb), doors.cancel(cancel));
+        let (clock, actor) = (SystemClock::start(), actor::current());
         let keeper = Keeper::new(site, run, self.context, &self.notifier);
         let engine = Engine {
-            effects: &effects,
-            ledger: &site.ledger,
+            effects: &*effects,
+            ledger: doors.ledger(site),
             clock: &clock,
-            cancel: &cancel,
+            cancel: &*cancel,
             events: &|event| {
                 self.live.tell(&event);
                 keeper.tell(&event);
@@ -205,11 +206,11 @@ impl<'c> Run<'c> {
     }
 
     async fn lease(&self, site: &Site) -> Result<Lease, Error> {
-        site.take_lease(&self.id, &self.verb).await
+        site.take_lease_from(self.context.doors.ledger(site), &self.id, &self.verb).await
     }
 
     async fn give_back(&self, site: &Site, lease: &Lease) {
-        if let Err(error) = site.ledger.release(lease).await {
+        if let Err(error) = self.context.doors.ledger(site).release(lease).await {
             tracing::warn!(%error, "the lease could not be given back");
         }
     }
@@ -232,7 +233,7 @@ impl<'c> Run<'c> {
                 if let Some(notifier) = notifier {
                     notifier.ended(&result).await;
                 }
-                Ok(exit(report.exit_code))
+                Ok(Exit::of(report.exit_code))
             }
             Err(error) => {
                 if terminal.json {
@@ -294,9 +295,4 @@ fn needs(request: &Request) -> Needs {
 
 fn plan_error(error: &PlanError) -> Error {
     Error::refused(error.to_string()).maybe_hint(error.hint())
-}
-
-fn exit(code: u8) -> Exit {
-    let found = Exit::TABLE.iter().find(|(exit, _)| exit.code() == code);
-    found.map_or(Exit::Bug, |(exit, _)| *exit)
 }

@@ -15,6 +15,14 @@ impl Site {
     /// # Errors
     /// Somebody else has it, or state directory or ledger cannot be used.
     pub async fn take_lease(&self, run: &str, verb: &str) -> Result<Lease, Error> {
+        self.take_lease_from(&self.ledger, run, verb).await
+    }
+
+    /// The same from a ledger of the caller's choice.
+    ///
+    /// # Errors
+    /// As [`Site::take_lease`].
+    pub async fn take_lease_from(&self, ledger: &dyn Ledger, run: &str, verb: &str) -> Result<Lease, Error> {
         let ready = self.state.ensure();
         ready.map_err(|error| Error::refused(chain(&error)).maybe_hint(error.hint()))?;
         let claim = Claim {
@@ -23,7 +31,7 @@ impl Site {
             verb: verb.to_owned(),
             above: self.highest_token().await,
         };
-        self.ledger.acquire(&claim).await.map_err(|error| ledger_error(&error))
+        ledger.acquire(&claim).await.map_err(|error| ledger_error(&error))
     }
 
     /// The highest token that a target has accepted. One that cannot be asked says nothing here: it refuses an older
