@@ -10,7 +10,7 @@ deploy:
 test: lint
 	scripts/with-services scripts/test
 
-# What takes long: a million simulated stories instead of ten thousand.
+# What takes long: a million simulated stories instead of ten thousand, a run struck at every place of its journal.
 test-full: test
 	scripts/test-full
 

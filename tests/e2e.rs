@@ -6,6 +6,7 @@ mod harness;
 
 mod bad_input;
 mod building;
+mod campaign;
 mod configuration;
 mod contract;
 mod database;

@@ -11,6 +11,7 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
+use sha2::{Digest, Sha256};
 use tokio::net::TcpStream;
 
 /// Connections that share the rate.
@@ -23,6 +24,8 @@ pub(crate) struct Seen {
     pub(crate) releases: BTreeMap<String, u64>,
     /// Requests that got no answer, or one that is no success.
     pub(crate) failures: Vec<String>,
+    /// SHA-256 of the refresh tokens of logins that were answered: what must be in the database.
+    pub(crate) logins: Vec<Vec<u8>>,
 }
 
 impl Seen {
@@ -65,6 +68,7 @@ async fn run(port: u16, rate: u32, stop: Arc<AtomicBool>) -> Seen {
     for task in tasks {
         let seen = task.await.unwrap();
         all.failures.extend(seen.failures);
+        all.logins.extend(seen.logins);
         for (release, count) in seen.releases {
             *all.releases.entry(release).or_default() += count;
         }
@@ -82,7 +86,10 @@ async fn connection(port: u16, index: u32, every: Duration, stop: Arc<AtomicBool
         tokio::time::sleep_until(due.into()).await;
         let login = (number + index).is_multiple_of(10);
         match one(port, &mut open, login).await {
-            Ok(release) => *seen.releases.entry(release).or_default() += 1,
+            Ok(answer) => {
+                *seen.releases.entry(answer.release).or_default() += 1;
+                seen.logins.extend(answer.login);
+            }
             Err(failure) => {
                 open = None;
                 seen.failures.push(format!(
@@ -97,8 +104,14 @@ async fn connection(port: u16, index: u32, every: Duration, stop: Arc<AtomicBool
     seen
 }
 
+/// A success.
+struct Answer {
+    release: String,
+    login: Option<Vec<u8>>,
+}
+
 /// One request over the open connection, or a new one after the server has said `Connection: close`.
-async fn one(port: u16, open: &mut Option<SendRequest<Full<Bytes>>>, login: bool) -> Result<String, String> {
+async fn one(port: u16, open: &mut Option<SendRequest<Full<Bytes>>>, login: bool) -> Result<Answer, String> {
     let mut sender = match open.take() {
         Some(sender) => sender,
         None => {
@@ -117,13 +130,22 @@ async fn one(port: u16, open: &mut Option<SendRequest<Full<Bytes>>>, login: bool
         |name: &str| answer.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
     let (release, close) = (header("x-crm-release"), header("connection") == "close");
     let body = answer.into_body().collect().await.map_err(|error| format!("half an answer: {error}"))?;
+    let body = body.to_bytes();
     if !status.is_success() {
-        return Err(format!("{status}: {}", String::from_utf8_lossy(&body.to_bytes())));
+        return Err(format!("{status}: {}", String::from_utf8_lossy(&body)));
     }
     if !close {
         *open = Some(sender);
     }
-    Ok(release)
+    let login = if login { Some(refresh_token(&body)?) } else { None };
+    Ok(Answer { release, login })
+}
+
+fn refresh_token(body: &[u8]) -> Result<Vec<u8>, String> {
+    let answer: serde_json::Value =
+        serde_json::from_slice(body).map_err(|error| format!("a login without JSON: {error}"))?;
+    let token = answer["refresh_token"].as_str().ok_or("a login without a refresh token")?;
+    Ok(Sha256::digest(token.as_bytes()).to_vec())
 }
 
 fn request(login: bool) -> Request<Full<Bytes>> {

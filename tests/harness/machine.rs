@@ -25,6 +25,8 @@ pub(crate) struct Machine {
     directory: TempDir,
     /// Port of the public address.
     pub(crate) port: u16,
+    /// The crmctl under test.
+    pub(crate) program: PathBuf,
 }
 
 /// What a command said.
@@ -88,7 +90,7 @@ impl Machine {
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let machine = Self { directory, port };
+        let machine = Self { directory, port, program: PathBuf::from(env!("CARGO_BIN_EXE_crmctl")) };
         machine.lay_out();
         machine
     }
@@ -191,7 +193,7 @@ impl Machine {
 
     /// crmctl in the checkout, not yet started.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_crmctl"));
+        let mut command = Command::new(&self.program);
         command
             .args(arguments)
             .current_dir(self.checkout())
@@ -249,7 +251,7 @@ pub(crate) fn secrets(machine: &Machine, text: &str) {
 }
 
 /// Processes whose command line or environment names `directory`.
-fn processes_with(directory: &Path) -> Vec<u32> {
+pub(crate) fn processes_with(directory: &Path) -> Vec<u32> {
     let wanted = directory.as_os_str().as_encoded_bytes();
     let names = |file: PathBuf| {
         std::fs::read(file).is_ok_and(|bytes| bytes.windows(wanted.len()).any(|window| window == wanted))
