@@ -7,6 +7,13 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+pub mod fold;
+
+/// Columns where nobody looks: nothing is broken for a file or a pipe.
+const UNLIMITED: usize = 1 << 16;
+/// No terminal is taken to be narrower.
+const NARROWEST: usize = 40;
+
 /// Colours, or none.
 #[derive(Debug, Clone, Copy)]
 pub struct Paint {
@@ -66,11 +73,11 @@ pub struct Terminal {
 impl Terminal {
     /// Looks at both streams, `NO_COLOR` and `TERM` once.
     pub fn new(json: bool, verbosity: Verbosity) -> Self {
-        let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-            && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && !dumb;
         let talk_is_terminal = std::io::stderr().is_terminal();
         let shown = if json { talk_is_terminal } else { std::io::stdout().is_terminal() };
-        let bars = (talk_is_terminal && !json && shown && verbosity != Verbosity::Quiet)
+        let bars = (talk_is_terminal && !json && shown && !dumb && verbosity != Verbosity::Quiet)
             .then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
         Self { verbosity, paint: Paint { on: colour && shown }, json, colour, bars }
     }
@@ -85,10 +92,9 @@ impl Terminal {
         self.bars.is_some()
     }
 
-    /// Columns of the terminal; wide when there is none.
+    /// Columns of the terminal that people read; without end when there is none.
     pub fn width(&self) -> usize {
-        let term = console::Term::stdout();
-        if term.features().is_attended() { usize::from(term.size().1).max(40) } else { 160 }
+        columns(&if self.json { console::Term::stderr() } else { console::Term::stdout() })
     }
 
     /// One line of data. A closed stdout is no reason to stop a run.
@@ -119,13 +125,19 @@ impl Terminal {
 
     /// One line for people: on stdout, or on stderr when stdout carries JSON.
     pub fn line(&self, line: &str) {
-        if self.json { self.talk(line) } else { self.data(line) }
+        if self.json { self.talk(line) } else { self.text(line) }
+    }
+
+    /// Data for people: as wide as the terminal at most.
+    pub fn text(&self, text: &str) {
+        self.data(&readable(text, columns(&console::Term::stdout())).join("\n"));
     }
 
     /// One line of talk on stderr.
     pub fn talk(&self, line: &str) {
+        let lines = readable(line, columns(&console::Term::stderr())).join("\n");
         self.beside_bars(|| {
-            let _ = writeln!(std::io::stderr().lock(), "{line}");
+            let _ = writeln!(std::io::stderr().lock(), "{lines}");
         });
     }
 
@@ -160,6 +172,21 @@ impl Terminal {
             None => write(),
         }
     }
+}
+
+fn columns(term: &console::Term) -> usize {
+    if term.features().is_attended() { usize::from(term.size().1).max(NARROWEST) } else { UNLIMITED }
+}
+
+/// Broken between words where it is too wide. What is to be typed next stays in one piece: half of a command is
+/// another command.
+fn readable(text: &str, width: usize) -> Vec<String> {
+    let typed = |line: &str| line.starts_with("next: ") || line.starts_with("or: ");
+    let pieces = |line: &str| {
+        let hang = line.len() - line.trim_start_matches(' ').len() + 2;
+        if typed(line) { vec![line.to_owned()] } else { fold::fold(line, width, hang) }
+    };
+    text.split('\n').flat_map(pieces).collect()
 }
 
 /// Turns a moving line into a bar: so much done of so much known.

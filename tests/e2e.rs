@@ -24,4 +24,5 @@ mod output;
 mod process;
 mod reports;
 mod seeding;
+mod terminals;
 mod zero_failures;

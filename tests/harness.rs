@@ -2,4 +2,5 @@
 
 pub(crate) mod client;
 pub(crate) mod machine;
+pub(crate) mod terminal;
 pub(crate) mod webhook;

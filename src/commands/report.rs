@@ -42,7 +42,9 @@ pub(super) async fn command(context: &Context, arguments: &ReportArgs) -> Result
     let default = if context.terminal.json { ReportFormat::Json } else { ReportFormat::Text };
     let rendered = match arguments.format.unwrap_or(default) {
         ReportFormat::Text => {
-            text::lines(&result, context.terminal.width(), context.terminal.paint).join("\n")
+            let lines = text::lines(&result, context.terminal.width(), context.terminal.paint);
+            context.terminal.text(&lines.join("\n"));
+            return Ok(Exit::Done);
         }
         ReportFormat::Json => serde_json::to_string(&result).expect("a result is plain data with text keys"),
         ReportFormat::Junit => junit::render(&result).map_err(|cause| Error::new(Exit::Bug, cause))?,

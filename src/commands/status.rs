@@ -15,6 +15,10 @@ use crate::release_directory;
 use crate::report::document::{LastRunView, LeaseView, ServingView, Status};
 use crate::report::json::{ReleaseView, word};
 use crate::site::{Needs, Site};
+use crate::terminal::fold::fold;
+
+/// Column where values begin.
+const VALUES: usize = 13;
 
 /// Prints it.
 ///
@@ -27,7 +31,7 @@ pub(super) async fn command(context: &Context, name: &str) -> Result<Exit, Error
         context.document(&status);
         return Ok(Exit::Done);
     }
-    for line in lines(&status) {
+    for line in lines(&status).iter().flat_map(|line| fold(line, context.terminal.width(), VALUES)) {
         context.terminal.data(&line);
     }
     Ok(Exit::Done)

@@ -11,6 +11,7 @@ use phases::plan::{Intent, Phase, Plan};
 
 use super::json::{self, EventLine};
 use super::table;
+use crate::terminal::fold::fold;
 use crate::terminal::{self, Terminal, Verbosity, seconds};
 
 /// Tells a run to whoever watches.
@@ -161,13 +162,10 @@ impl<'t> Live<'t> {
             text
         };
         let head = format!("{mark} {:<9} {:>7}  ", phase.as_str(), seconds(took));
-        let room = self.terminal.width().saturating_sub(console::measure_text_width(&head)).max(20);
-        let shown = if self.terminal.has_bars() {
-            console::truncate_str(&text, room, "…").into_owned()
-        } else {
-            text
-        };
-        self.say(format!("{head}{shown}").trim_end());
+        let line = format!("{head}{text}");
+        for line in fold(line.trim_end(), self.terminal.width(), console::measure_text_width(&head)) {
+            self.say(&line);
+        }
     }
 
     /// Checks are shown when somebody asked for them, or when there is something to see.

@@ -17,6 +17,6 @@ pub fn print(terminal: &Terminal, plan: &Plan) {
         return;
     }
     for line in plan.to_string().lines() {
-        terminal.data(line);
+        terminal.text(line);
     }
 }
