@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::run_id::RunId;
+
 /// Rolls a CRM out to staging and proves that it works.
 #[derive(Debug, Parser)]
 #[command(name = "crmctl", version, about, max_term_width = 100)]
@@ -80,7 +82,7 @@ pub enum Verb {
     /// Report a past run: text, JSON, JUnit, Markdown, or a page for the browser
     Report(ReportArgs),
     /// Finish a run that was killed or cut off
-    Resume(EnvironmentName),
+    Resume(ResumeArgs),
     /// Reject a release, or free it again
     Release(ReleaseArgs),
     /// Say that a person has looked at a stuck environment
@@ -283,6 +285,20 @@ pub struct RollbackArgs {
     /// Release to go back to (default: the previous good one)
     #[arg(long, value_name = "RELEASE")]
     pub to: Option<String>,
+    /// Take back this unfinished run, and do nothing if it is not the unfinished one
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["to", "plan"])]
+    pub run: Option<RunId>,
+}
+
+/// `crmctl resume`.
+#[derive(Debug, Clone, Args)]
+pub struct ResumeArgs {
+    /// Environment.
+    #[command(flatten)]
+    pub on: EnvironmentName,
+    /// Finish this run, and do nothing if it is not the unfinished one
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<RunId>,
 }
 
 /// `crmctl release`.
@@ -342,7 +358,7 @@ pub struct UnlockArgs {
     pub on: EnvironmentName,
     /// Run that holds the lease, as the refusal and `crmctl status` print it
     #[arg(long, value_name = "RUN")]
-    pub run: String,
+    pub run: RunId,
     /// Its token, as `crmctl status` prints it
     #[arg(long, value_name = "N")]
     pub token: u64,

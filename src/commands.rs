@@ -147,7 +147,7 @@ pub async fn dispatch(cli: Cli, terminal: Arc<Terminal>, doors: &'static dyn Doo
         Verb::Perf(arguments) => perf::command(&context, &arguments).await,
         Verb::Migrate(arguments) => migrate::command(&context, arguments).await,
         Verb::Rollback(arguments) => deploy::rollback(&context, &arguments).await,
-        Verb::Resume(on) => run::resume(&context, &on.environment).await,
+        Verb::Resume(arguments) => run::resume(&context, &arguments).await,
         Verb::Status(on) => status::command(&context, &on.environment).await,
         Verb::History(arguments) => history::command(&context, &arguments).await,
         Verb::Report(arguments) => report::command(&context, &arguments).await,

@@ -18,6 +18,7 @@ mod jobs;
 mod logs;
 mod measuring;
 mod migrations;
+mod named_runs;
 mod notifications;
 mod operations;
 mod output;

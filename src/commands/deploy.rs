@@ -39,7 +39,8 @@ pub(super) async fn rollback(context: &Context, arguments: &RollbackArgs) -> Res
         Error::usage(format!("`--to`: {error}"))
             .hint(format!("run `crmctl status {}` to see the releases", arguments.on.environment))
     })?;
-    run::rollback(context, &arguments.on.environment, Request::rollback(to), arguments.plan).await
+    let (name, run) = (&arguments.on.environment, arguments.run.as_ref());
+    run::rollback(context, name, Request::rollback(to), arguments.plan, run).await
 }
 
 const fn phase(name: PhaseName) -> Phase {

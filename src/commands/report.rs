@@ -12,6 +12,7 @@ use crate::report::assemble::Sources;
 use crate::report::folder::{self, REPORTERS};
 use crate::report::result::RunResult;
 use crate::report::{html, junit, markdown, text};
+use crate::run_id::RunId;
 use crate::site::{Needs, Site};
 use crate::state_directory::StateDirectory;
 
@@ -83,12 +84,8 @@ async fn meant(context: &Context, arguments: &ReportArgs) -> Result<(String, Str
     }
 }
 
-/// `20261124T120301Z-7f3a`.
 fn is_run_id(word: &str) -> bool {
-    let Some((time, number)) = word.split_once("Z-") else { return false };
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    time.split_once('T').is_some_and(|(day, clock)| digits(day) && digits(clock))
-        && number.bytes().all(|byte| byte.is_ascii_hexdigit())
+    word.parse::<RunId>().is_ok()
 }
 
 fn has_state(name: &str) -> bool {

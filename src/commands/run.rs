@@ -3,7 +3,6 @@
 use std::sync::{Mutex, PoisonError};
 
 use phases::engine::event::Ending;
-use phases::engine::history;
 use phases::engine::ledger::{Lease, Ledger};
 use phases::engine::report::RunReport;
 use phases::engine::run::Engine;
@@ -13,6 +12,7 @@ use phases::request::{PlanError, Request, Verb};
 use super::Context;
 use super::aftermath::{self, Keeper};
 use super::fence;
+use crate::cli::ResumeArgs;
 use crate::clock::SystemClock;
 pub use crate::error::ledger_error;
 use crate::error::{Error, Exit};
@@ -22,8 +22,13 @@ use crate::observe::observe;
 use crate::report::json::{self, EventBody};
 use crate::report::live::Live;
 use crate::report::{plan as plan_report, summary};
-use crate::site::{Needs, Site, resume_gate, secrets_gate};
-use crate::{actor, requirements, run_id};
+use crate::run_id::{self, RunId};
+use crate::site::{Needs, Site, secrets_gate};
+use crate::{actor, requirements};
+
+mod unfinished;
+
+use unfinished::Way;
 
 /// Runs a request on an environment, or only prints its plan.
 ///
@@ -45,16 +50,17 @@ pub async fn command(
     run.told(run.start(&request).await).await
 }
 
-/// `crmctl resume`: any operator finishes an unfinished run.
+/// `crmctl resume`: any operator finishes an unfinished run; with `--run`, only that one.
 ///
 /// # Errors
 /// What refuses it.
-pub async fn resume(context: &Context, name: &str) -> Result<Exit, Error> {
-    let run = Run::new(context, name, "resume");
-    run.told(run.go_on(Way::Resume).await).await
+pub async fn resume(context: &Context, arguments: &ResumeArgs) -> Result<Exit, Error> {
+    let run = Run::new(context, &arguments.on.environment, "resume");
+    run.told(run.go_on(Way::Resume, arguments.run.as_ref()).await).await
 }
 
-/// `crmctl rollback`: unwinds an unfinished run, else goes back to an earlier good release.
+/// `crmctl rollback`: unwinds an unfinished run, else goes back to an earlier good release. A run that is named is
+/// unwound or nothing is done.
 ///
 /// # Errors
 /// What refuses it.
@@ -63,31 +69,19 @@ pub async fn rollback(
     name: &str,
     request: Request,
     only_plan: bool,
+    named: Option<&RunId>,
 ) -> Result<Exit, Error> {
     if only_plan {
         return command(context, name, request, true).await;
     }
     let run = Run::new(context, name, Phase::Rollback.as_str());
-    let outcome = match hinders(context, name).await {
-        Ok(true) if request.to.is_none() => run.go_on(Way::Unwind).await,
-        Ok(_) => run.start(&request).await,
-        Err(error) => Err(error),
+    let outcome = match (named, unfinished::hinders(context, name).await) {
+        (Some(_), _) => run.go_on(Way::Unwind, named).await,
+        (None, Ok(true)) if request.to.is_none() => run.go_on(Way::Unwind, None).await,
+        (None, Ok(_)) => run.start(&request).await,
+        (None, Err(error)) => Err(error),
     };
     run.told(outcome).await
-}
-
-/// Whether a run without end has begun to change something.
-async fn hinders(context: &Context, name: &str) -> Result<bool, Error> {
-    let site = context.site(name, Needs::WhatIsThere)?;
-    let records = site.ledger.records().await.map_err(|error| ledger_error(&error))?;
-    let unfinished = history::unfinished(&records).map_err(|error| Error::refused(error.to_string()))?;
-    Ok(unfinished.is_some_and(|run| run.touched()))
-}
-
-#[derive(Clone, Copy)]
-enum Way {
-    Resume,
-    Unwind,
 }
 
 /// One run of one process.
@@ -134,37 +128,6 @@ impl<'c> Run<'c> {
         let report = self.with_engine(site, &self.id, async |engine| say(engine, &lease).await).await;
         self.give_back(site, &lease).await;
         report
-    }
-
-    async fn go_on(&self, way: Way) -> Result<(Site, RunReport), Error> {
-        let site = self.context.site(self.name, Needs::Source)?;
-        if matches!(way, Way::Resume) {
-            site.environment.require_secrets()?;
-        }
-        let lease = self.lease(&site).await?;
-        let report = self.go_on_under(&site, &lease, way).await;
-        self.give_back(&site, &lease).await;
-        Ok((site, report?))
-    }
-
-    async fn go_on_under(&self, site: &Site, lease: &Lease, way: Way) -> Result<RunReport, Error> {
-        let records = site.ledger.records().await.map_err(|error| ledger_error(&error))?;
-        let unfinished = history::unfinished(&records).map_err(|error| Error::refused(error.to_string()))?;
-        // A word or a revert has no steps: going on with it would only say that it was done.
-        let unfinished = unfinished.filter(|run| !run.plan.phases.is_empty()).ok_or_else(|| {
-            Error::refused(format!("no run of `{}` is unfinished", self.name))
-                .hint(format!("run `crmctl status {}`", self.name))
-        })?;
-        if matches!(way, Way::Resume) {
-            resume_gate::check(site, &unfinished).await?;
-        }
-        let run = unfinished.run.clone();
-        self.live.speak_of(&run);
-        self.with_engine(site, &run, async |engine| match way {
-            Way::Resume => engine.resume(lease, unfinished).await,
-            Way::Unwind => engine.unwind(lease, unfinished).await,
-        })
-        .await
     }
 
     async fn with_engine(
@@ -227,7 +190,7 @@ impl<'c> Run<'c> {
                     self.live.tell_machine(EventBody::RunFinished(Box::new(finished)));
                 }
                 for line in summary::lines(&site, &result, terminal.paint) {
-                    if terminal.json { terminal.talk(&line) } else { terminal.data(&line) }
+                    terminal.line(&line);
                 }
                 let notifier = self.notifier.lock().unwrap_or_else(PoisonError::into_inner).take();
                 if let Some(notifier) = notifier {
