@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use crate::capture::Captured;
 use crate::client;
 use crate::redact::Redactor;
-use crate::session::{Session, TOKEN};
+use crate::session::{PASSWORD, Session, TOKEN};
 use crate::subject::Subject;
 use crate::template::Reference;
 use crate::variables::Variables;
@@ -62,6 +62,12 @@ impl<'a> Scene<'a> {
         let secret = self.variables.secrets.get(&session.password_key);
         let missing = || format!("the secret `{}` is not set", session.password_key);
         secret.map(|secret| secret.expose_secret().to_owned()).ok_or_else(missing)
+    }
+
+    /// The session whose password a reference stands for, with the key of that secret.
+    pub(crate) fn password_of(&self, reference: &Reference) -> Option<(&str, &str)> {
+        let session = self.session(reference.scope.as_deref()?)?;
+        (reference.name == PASSWORD).then_some((session.name.as_str(), session.password_key.as_str()))
     }
 
     /// The bearer token of a session that its login check captured.

@@ -22,7 +22,10 @@ const LOGIN: &str = "login";
 pub(crate) const TOKEN: &str = "token";
 
 /// What `{{ceo.…}}` may say.
-pub(crate) const FIELDS: [&str; 2] = ["email", "password"];
+pub(crate) const FIELDS: [&str; 2] = ["email", PASSWORD];
+
+/// The field that is a secret.
+pub(crate) const PASSWORD: &str = "password";
 
 impl Session {
     pub(crate) fn read(name: Text, mut table: Table<'_>) -> Option<Self> {

@@ -21,6 +21,9 @@ use crate::strict::Text;
 use crate::template::{JsonTemplate, Reference, Template};
 use crate::variables::RELEASE;
 
+/// What a wrong password is answered with.
+const UNAUTHORIZED: u16 = 401;
+
 /// A check over HTTP.
 #[derive(Debug)]
 pub(crate) struct Http {
@@ -84,6 +87,9 @@ impl Http {
     fn judge(&self, answer: &Answer, scene: &Scene<'_>) -> Result<Attempt, String> {
         let value: &Lookup<'_> = &|reference| scene.value(reference);
         let mut mismatches: Vec<Mismatch> = wrong_release(answer, scene).into_iter().collect();
+        if let (Some(refused), []) = (self.refused_password(answer, scene), mismatches.as_slice()) {
+            return Err(refused);
+        }
         let mut notes = Vec::new();
         // Captured whatever the status says: a token in an unexpected answer is still a secret.
         let not_captured = self.keep_captures(answer, scene);
@@ -104,6 +110,17 @@ impl Http {
             mismatches.extend(not_captured);
         }
         Ok(if mismatches.is_empty() { Attempt::Passed { notes } } else { Attempt::Failed(mismatches) })
+    }
+
+    /// That the subject does not take the password which this run was given. Whether it would take the right one is
+    /// not known then, and a mended password must not meet a locked door.
+    fn refused_password(&self, answer: &Answer, scene: &Scene<'_>) -> Option<String> {
+        if answer.status != UNAUTHORIZED || self.accepts(UNAUTHORIZED) {
+            return None;
+        }
+        let json = self.json.iter().flat_map(JsonTemplate::references);
+        let (session, key) = json.filter_map(|reference| scene.password_of(reference)).next()?;
+        Some(format!("the password of `{session}`, the secret `{key}`, is not accepted (401)"))
     }
 
     /// Keeps what was captured; says what could not be.

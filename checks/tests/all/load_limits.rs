@@ -16,7 +16,7 @@ use crate::server::{Server, suite};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_login_that_fails_is_a_failure_with_what_was_seen() {
     let router = Router::new()
-        .route("/login", post(async || (StatusCode::UNAUTHORIZED, "no such account")))
+        .route("/login", post(async || (StatusCode::INTERNAL_SERVER_ERROR, "no table")))
         .route("/", get(async || "ok"));
     let server = Server::start(router).await;
     // In the file the check that waits for the login stands first.
@@ -47,10 +47,10 @@ expect = ["status == 200"]
     let refused = run(&variables).await;
     assert_eq!(refused.outcome(), Outcome::Failed);
     let check = refused.check().unwrap();
-    assert_eq!((check.check.as_str(), check.actual.as_deref()), ("probe/login", Some("401")));
+    assert_eq!((check.check.as_str(), check.actual.as_deref()), ("probe/login", Some("500")));
     assert_eq!(
         refused.to_string(),
-        "`probe/login` failed, and the load needs it: expected status == 200, got 401"
+        "`probe/login` failed, and the load needs it: expected status == 200, got 500"
     );
     assert!(refused.hint().unwrap().contains("suite `probe`"));
     // Without the password nothing was asked, so nothing failed.

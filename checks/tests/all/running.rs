@@ -117,24 +117,40 @@ async fn a_unix_socket_is_asked_when_the_subject_has_one() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_fails_the_login_and_leaves_its_session_unasked() {
+async fn a_wrong_password_tells_nothing_of_the_subject_and_leaves_its_session_unasked() {
     let server = Server::start(router(Arc::default())).await;
     let report =
         server.run(SUITE, &variables([("CEO_PASSWORD", "wrong"), ("SELLER_PASSWORD", "right")])).await;
     let login = outcome(&report, "login");
-    assert_eq!(login.outcome, Outcome::Failed);
-    assert_eq!((login.expected.as_deref(), login.actual.as_deref()), (Some("status == 200"), Some("401")));
-    let detail = login.detail.as_deref().unwrap();
-    assert_eq!(
-        detail, "body: {\"error\":{\"code\":\"bad_credentials\"}}",
-        "the shape of an error is no news"
-    );
+    assert_eq!(login.outcome, Outcome::Errored);
+    let said = "the password of `ceo`, the secret `CEO_PASSWORD`, is not accepted (401)";
+    assert_eq!(login.actual.as_deref(), Some(said));
     assert_eq!(outcome(&report, "me").outcome, Outcome::Errored);
-    assert!(outcome(&report, "me").actual.as_ref().unwrap().contains("`probe/login` failed"));
+    assert!(outcome(&report, "me").actual.as_ref().unwrap().contains("`probe/login` errored"));
     assert_eq!(outcome(&report, "me").attempts, 0);
     assert_eq!(outcome(&report, "me-seller").outcome, Outcome::Passed);
-    assert_eq!(report.worst(), Outcome::Failed);
-    assert_eq!(report.count(Outcome::Errored), 3, "me, me-too, echo");
+    assert_eq!(report.count(Outcome::Errored), 4, "login, me, me-too, echo");
+    assert_eq!(report.worst(), Outcome::Errored);
+}
+
+#[tokio::test]
+async fn a_wrong_status_shows_the_body_and_not_the_shape() {
+    let broken =
+        || async { (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({"error": {"code": "internal"}}))) };
+    let server = Server::start(Router::new().route("/login", post(broken))).await;
+    let report = server.run(SUITE, &right()).await;
+    let login = outcome(&report, "login");
+    assert_eq!(login.outcome, Outcome::Failed);
+    assert_eq!((login.expected.as_deref(), login.actual.as_deref()), (Some("status == 200"), Some("500")));
+    assert_eq!(login.detail.as_deref(), Some("body: {\"error\":{\"code\":\"internal\"}}"));
+}
+
+#[tokio::test]
+async fn a_401_that_has_nothing_to_do_with_a_password_of_the_run_is_a_failure() {
+    let server = Server::start(Router::new().route("/", get(async || StatusCode::UNAUTHORIZED))).await;
+    let text = "schema = 1\n[http.open]\npath = '/'\nexpect = ['status == 200']\n";
+    let report = server.run(text, &right()).await;
+    assert_eq!(outcome(&report, "open").outcome, Outcome::Failed);
 }
 
 #[tokio::test]
