@@ -9,6 +9,7 @@ pub mod run_load;
 pub mod run_suite;
 mod seed;
 pub mod start_jobs;
+mod stays_up;
 
 use std::sync::{Mutex, PoisonError};
 

@@ -3,11 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
+use chrono::{DateTime, NaiveDateTime, Utc};
 use rand::Rng;
+
+/// How the time is written.
+const TIME: &str = "%Y%m%dT%H%M%SZ";
 
 /// A new one.
 pub fn fresh() -> String {
-    let time = chrono::Utc::now().format("%Y%m%dT%H%M%SZ");
+    let time = Utc::now().format(TIME);
     format!("{time}-{:04x}", rand::rng().random::<u16>())
 }
 
@@ -50,6 +54,12 @@ impl fmt::Display for RunId {
     }
 }
 
+/// When the run of that name began, to the second before.
+pub fn began(run: &str) -> Option<DateTime<Utc>> {
+    let (time, _) = run.split_once('-')?;
+    NaiveDateTime::parse_from_str(time, TIME).ok().map(|time| time.and_utc())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,5 +80,14 @@ mod tests {
         ] {
             assert_eq!(word.parse::<RunId>(), Err(InvalidRunId), "{word}");
         }
+    }
+
+    #[test]
+    fn a_name_says_when_the_run_began() {
+        let before = Utc::now();
+        let began_at = began(&fresh()).unwrap();
+        assert!(began_at <= Utc::now() && (before - began_at).num_seconds() <= 1);
+        assert_eq!(began("20261124T120301Z-7f3a").unwrap().to_rfc3339(), "2026-11-24T12:03:01+00:00");
+        assert_eq!(began("yesterday-7f3a"), None);
     }
 }

@@ -26,7 +26,7 @@ fn a_load_without_a_right_answer_fails_though_no_threshold_is_required() {
     suite(&machine, "nowhere", "/nowhere");
     let own = [
         ("[perf]\nsuite = \"smoke\"", "[perf]\nsuite = \"nowhere\""),
-        ("require = [\"api_p95_ms\", \"database_p95_ms\"]", "require = []"),
+        ("require = [\"api_p95_ms\", \"database_p95_ms\", \"memory_growth_mb\"]", "require = []"),
     ];
     machine.configure("crm-server", &own);
     machine.crmctl(&["deploy", "local", "--skip", "perf", "--reason", "not this story"]).exits(0);

@@ -13,7 +13,7 @@ const FILES: [&str; 4] = ["run.json", "junit.xml", "report.md", "report.html"];
 
 /// Asserts that a file is JUnit XML as every reader takes it, and that its counts are true; gives its text.
 #[track_caller]
-fn junit(file: &Path) -> String {
+pub(crate) fn junit(file: &Path) -> String {
     let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schema/junit.xsd");
     let output =
         Command::new("xmllint").args(["--noout", "--schema"]).args([&schema, file]).output().unwrap();
@@ -139,7 +139,10 @@ fn a_failed_run_names_check_owner_contact_and_next_command_and_no_secret() {
 fn a_killed_run_is_reported_as_unfinished_and_its_resumption_shows_the_pause() {
     let machine = Machine::new();
     // The figures are not what this story is about.
-    machine.configure("crm-server", &[("require = [\"api_p95_ms\", \"database_p95_ms\"]", "require = []")]);
+    machine.configure(
+        "crm-server",
+        &[("require = [\"api_p95_ms\", \"database_p95_ms\", \"memory_growth_mb\"]", "require = []")],
+    );
     good(&machine);
     machine.commit("change");
     let mut run = machine.start(&["deploy", "local", "--output", "json"]);

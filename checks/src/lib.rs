@@ -21,8 +21,8 @@ mod tls;
 mod variables;
 
 pub use load::{
-    Distribution, Figure, LoadError, LoadPlan, LoadProgress, LoadReport, ProgressObserver, RouteReport,
-    SeriesPoint, ServerTiming, Statistic, Threshold, Thresholds, evaluate, run_load,
+    Distribution, Figure, LoadError, LoadPlan, LoadProgress, LoadReport, MemoryUse, ProgressObserver,
+    RouteReport, SeriesPoint, ServerTiming, Statistic, Threshold, Thresholds, evaluate, run_load,
 };
 pub use outcome::{CheckOutcome, Outcome, Owner, Severity, SuiteReport};
 pub use run::run_suite;

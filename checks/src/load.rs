@@ -24,7 +24,7 @@ mod worker;
 
 pub use failure::LoadError;
 pub use plan::LoadPlan;
-pub use report::{LoadReport, RouteReport, ServerTiming};
+pub use report::{LoadReport, MemoryUse, RouteReport, ServerTiming};
 pub use run::{LoadProgress, ProgressObserver, run_load};
 pub use series::SeriesPoint;
 pub use statistics::Distribution;

@@ -1,13 +1,16 @@
 //! `RunLoad`: the suite's requests at a fixed rate, then one line per threshold that the environment requires.
 
+mod memory;
+
 use std::time::Duration;
 
 use checks::{LoadError, LoadPlan, LoadProgress, LoadReport, Outcome};
 use phases::engine::effects::{EffectContext, EffectOutcome, Progress};
-use phases::engine::failure::{CheckEvidence, Failure, FailureClass};
+use phases::engine::failure::{CheckEvidence, CheckOutcome, Failure, FailureClass};
 use phases::engine::step::Subject;
 
 use super::run_suite::{self, evidence};
+use super::stays_up;
 use crate::error::chain;
 use crate::site::Site;
 
@@ -28,14 +31,42 @@ pub(super) struct Load<'a> {
 /// Runs it and judges.
 pub(super) async fn apply(site: &Site, load: &Load<'_>, context: &EffectContext<'_>) -> EffectOutcome {
     match measure(site, load, context).await {
-        Ok((report, checks)) => {
+        Ok((report, mut checks)) => {
             (context.progress)(Progress::Load(serde_json::to_value(&report).unwrap_or_default()));
+            let mut last_words = Vec::new();
+            if let Some(release) = run_suite::release(load.subject) {
+                let seen = stays_up::look(site, "perf", release, context.run).await;
+                // First: what died is why figures are missed.
+                checks.insert(0, seen.check);
+                last_words = seen.last_words;
+            }
             for check in &checks {
                 (context.progress)(Progress::Check(check.clone()));
             }
-            described(run_suite::judge("perf", checks), &report)
+            described(run_suite::judge("perf", checks), &report, last_words)
         }
-        Err(failure) => EffectOutcome::NotDone(failure),
+        Err(failure) => not_measured(site, load, failure, context).await,
+    }
+}
+
+/// A load that could not begin because its subject died names that as the cause.
+async fn not_measured(
+    site: &Site,
+    load: &Load<'_>,
+    failure: Failure,
+    context: &EffectContext<'_>,
+) -> EffectOutcome {
+    let Some(release) = run_suite::release(load.subject) else { return EffectOutcome::NotDone(failure) };
+    let seen = stays_up::look(site, "perf", release, context.run).await;
+    if seen.check.outcome != CheckOutcome::Failed {
+        return EffectOutcome::NotDone(failure);
+    }
+    (context.progress)(Progress::Check(seen.check.clone()));
+    match run_suite::judge("perf", vec![seen.check]) {
+        EffectOutcome::NotDone(died) => {
+            EffectOutcome::NotDone(died.detail([failure.message]).detail(seen.last_words))
+        }
+        other => other,
     }
 }
 
@@ -60,9 +91,10 @@ async fn measure(
         (context.progress)(Progress::Message(words(progress)));
         (context.progress)(Progress::Count { done, total });
     };
-    let report = checks::run_load(&suite, &subject, &plan, &variables, &tell)
-        .await
-        .map_err(|error| not_started(context, &error))?;
+    let running = checks::run_load(&suite, &subject, &plan, &variables, &tell);
+    let (report, memory) = memory::during(site, run_suite::release(load.subject), running).await;
+    let report = report.map_err(|error| not_started(context, &error))?;
+    let report = LoadReport { memory, ..report };
     let judged = checks::evaluate(&thresholds, load.require, &report);
     Ok((report, judged.iter().map(evidence).collect()))
 }
@@ -85,9 +117,14 @@ fn words(progress: &LoadProgress) -> String {
     format!("{elapsed} of {planned} s, {} answered, {} failed", progress.succeeded, progress.failed)
 }
 
-/// The figures in the step's own line.
-fn described(outcome: EffectOutcome, report: &LoadReport) -> EffectOutcome {
+/// The figures in the step's own line; of a load that is not met, what a process that died said last.
+fn described(outcome: EffectOutcome, report: &LoadReport, last_words: Vec<String>) -> EffectOutcome {
     match outcome {
+        EffectOutcome::NotDone(failure) => {
+            let counted =
+                format!("{} requests of {} failed", report.failed, report.succeeded + report.failed);
+            EffectOutcome::NotDone(failure.detail([counted]).detail(last_words))
+        }
         EffectOutcome::Done(mut evidence) => {
             let p95 =
                 report.total.response.p95_ms.map_or("no answer".to_owned(), |p95| format!("p95 {p95:.1} ms"));

@@ -6,6 +6,7 @@ use phases::engine::failure::{CheckEvidence, CheckOutcome, Failure, FailureClass
 use phases::engine::step::Subject;
 use phases::release::ReleaseId;
 
+use super::stays_up;
 use crate::site::Site;
 
 /// Runs it; a failed check is the release's fault, an errored one nobody's.
@@ -26,7 +27,27 @@ pub(super) async fn apply(
     let variables = site.variables(release(subject));
     let tell = |check: &Checked| (context.progress)(Progress::Check(evidence(check)));
     let report = checks::run_suite(&suite, &probed, &variables, &tell).await;
-    judge(name, report.checks.iter().map(evidence).collect())
+    let mut checks: Vec<CheckEvidence> = report.checks.iter().map(evidence).collect();
+    let last_words = match subject {
+        Subject::Public { release: Some(release) } => {
+            let seen = stays_up::look(site, name, release, context.run).await;
+            (context.progress)(Progress::Check(seen.check.clone()));
+            // First: what died is why other checks failed.
+            checks.insert(0, seen.check);
+            seen.last_words
+        }
+        // A candidate that dies answers nothing more.
+        _ => Vec::new(),
+    };
+    explained(judge(name, checks), last_words)
+}
+
+/// A suite that did not pass shows what a process that died said last.
+fn explained(outcome: EffectOutcome, last_words: Vec<String>) -> EffectOutcome {
+    match outcome {
+        EffectOutcome::NotDone(failure) => EffectOutcome::NotDone(failure.detail(last_words)),
+        other => other,
+    }
 }
 
 /// What the suite is aimed at.

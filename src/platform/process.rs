@@ -27,6 +27,7 @@ mod release_environment;
 mod retire;
 mod serving;
 mod supervised;
+mod vitals;
 
 pub use down::DownError;
 pub use logs::{FollowedLog, LogEnd, LogError};
@@ -34,6 +35,7 @@ use release_environment::EnvironmentError;
 pub use release_environment::{EnvironmentVariable, ReleaseEnvironment, Variables};
 pub use supervised::SupervisorProgram;
 use supervised::{Supervised, Unanswered};
+pub use vitals::{Death, Resident};
 
 /// What the platform must know of its environment.
 #[derive(Clone)]

@@ -20,7 +20,7 @@ pub(super) fn fingerprint(config: &Path, perf: &PerfFacts) -> String {
             threshold.name,
             threshold.figure,
             threshold.statistic,
-            threshold.below_ms,
+            threshold.below,
             threshold.min_samples,
         ]);
         hash.update(format!("{values}\n"));

@@ -23,6 +23,17 @@ pub struct ServerTiming {
     pub database: Option<Distribution>,
 }
 
+/// Resident memory of the subject, as whoever runs it saw it: a load knows an address only. Units: 10^6 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct MemoryUse {
+    /// Before the first request.
+    pub before_mb: u64,
+    /// The most that was seen since.
+    pub most_mb: u64,
+    /// How often it was looked at.
+    pub samples: u64,
+}
+
 /// What became of one request of the mix.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RouteReport {
@@ -79,6 +90,8 @@ pub struct LoadReport {
     pub queue: Distribution,
     /// Answers by the release that says it gave them (`x-crm-release`).
     pub releases: BTreeMap<String, u64>,
+    /// Memory of the subject; `null` where nobody looked.
+    pub memory: Option<MemoryUse>,
     /// The share of a core that the busiest thread of the generator used, 0 to 1.
     pub generator_cpu: f64,
     /// All routes together.
@@ -132,6 +145,7 @@ impl LoadReport {
             lateness,
             queue,
             releases: record.releases.clone(),
+            memory: None,
             generator_cpu: (facts.cpu * 1e3).round() / 1e3,
             total,
             routes: routes

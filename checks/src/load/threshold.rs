@@ -22,6 +22,18 @@ pub enum Figure {
     Notification,
     /// Computing the metrics of a whole tenant.
     MetricsFullTenant,
+    /// Resident memory of the subject under load over what it held before.
+    MemoryGrowth,
+}
+
+impl Figure {
+    /// What the figure is measured in, and the end of its key in the file.
+    pub(crate) fn unit(self) -> (&'static str, &'static str) {
+        match self {
+            Self::MemoryGrowth => ("MB", "below_mb"),
+            _ => ("ms", "below_ms"),
+        }
+    }
 }
 
 /// What is taken of a figure's samples.
@@ -44,8 +56,8 @@ pub struct Threshold {
     pub figure: Figure,
     /// What of it is judged.
     pub statistic: Statistic,
-    /// The figure has to stay below this, in milliseconds.
-    pub below_ms: u64,
+    /// The figure has to stay below this, in milliseconds; growth of memory in megabytes.
+    pub below: u64,
     /// The least number of samples that say anything.
     pub min_samples: u64,
     /// Where the target comes from.

@@ -8,7 +8,9 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use checks::{CheckOutcome, LoadPlan, LoadReport, Outcome, Thresholds, Variables, evaluate, run_load};
+use checks::{
+    CheckOutcome, LoadPlan, LoadReport, MemoryUse, Outcome, Thresholds, Variables, evaluate, run_load,
+};
 
 use crate::server::{Server, suite};
 
@@ -50,18 +52,60 @@ fn judge(required: &[&str], report: &LoadReport) -> Vec<CheckOutcome> {
 #[test]
 fn the_file_has_the_targets_of_the_runbook() {
     let found: Vec<(String, u64)> =
-        thresholds().targets().iter().map(|target| (target.name.clone(), target.below_ms)).collect();
+        thresholds().targets().iter().map(|target| (target.name.clone(), target.below)).collect();
     let wanted = [
         ("api_p95_ms", 500),
         ("database_p95_ms", 100),
         ("page_load_ms", 3000),
         ("notification_ms", 5000),
         ("metrics_full_tenant_ms", 30000),
+        ("memory_growth_mb", 256),
     ];
     assert_eq!(found, wanted.map(|(name, below)| (name.to_owned(), below)));
     assert!(thresholds().unknown(&names(&["api_p95_ms"])).is_empty());
     let unknown = thresholds().unknown(&names(&["api_p59_ms"]));
     assert_eq!(unknown, ["`api_p59_ms` is no threshold, did you mean `api_p95_ms`?"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn growth_of_memory_is_judged_by_what_whoever_runs_the_subject_saw() {
+    let mut report = load(timed(), 50).await;
+    let judged = |report: &LoadReport| {
+        let line = judge(&["memory_growth_mb"], report).remove(0);
+        assert_eq!(line.expected.as_deref(), Some("< 256 MB more than before the load"));
+        (line.outcome, line.actual.unwrap())
+    };
+    assert_eq!(judged(&report), (Outcome::Errored, "not measured by this load".to_owned()));
+    let grew = |most_mb| Some(MemoryUse { before_mb: 40, most_mb, samples: 9 });
+    report.memory = grew(295);
+    let passed = (Outcome::Passed, "255 MB (40 MB, then 295 MB, after 50 requests)".to_owned());
+    assert_eq!(judged(&report), passed);
+    report.memory = Some(MemoryUse { samples: 1, ..report.memory.unwrap() });
+    assert_eq!(judged(&report), (Outcome::Errored, "too few samples (n = 1)".to_owned()));
+    report.invalid.push("the generator slept".to_owned());
+    report.memory = grew(295);
+    assert_eq!(judged(&report).0, Outcome::Errored);
+    report.memory = grew(296);
+    assert_eq!(judged(&report).0, Outcome::Failed, "a slow generator excuses no leak");
+    report.memory = grew(30);
+    report.invalid.clear();
+    assert_eq!(judged(&report).0, Outcome::Passed, "it may shrink");
+}
+
+#[test]
+fn growth_of_memory_has_a_limit_in_megabytes_and_no_percentiles() {
+    let text = r#"schema = 1
+[threshold.a]
+figure = "memory_growth"
+statistic = "p95"
+below_ms = 10
+source = "here"
+"#;
+    let error = Thresholds::parse("thresholds.toml", text).unwrap_err();
+    let lines = error.lines().collect::<Vec<_>>().join("\n");
+    for word in ["`below_mb` is missing", "below_ms", "no percentiles"] {
+        assert!(lines.contains(word), "{word}: {lines}");
+    }
 }
 
 #[test]

@@ -39,8 +39,11 @@ impl Judgement {
 }
 
 fn judge(threshold: &Threshold, report: &LoadReport) -> Judgement {
+    if threshold.figure == Figure::MemoryGrowth {
+        return judge_memory(threshold, report);
+    }
     let (statistic, least) = (threshold.statistic, threshold.min_samples);
-    let expected = format!("< {} ms ({} of ≥ {least} samples)", threshold.below_ms, statistic.as_str());
+    let expected = format!("< {} ms ({} of ≥ {least} samples)", threshold.below, statistic.as_str());
     if !report.is_valid() {
         return Judgement::errored(expected, format!("the load is INVALID: {}", report.invalid.join("; ")));
     }
@@ -60,9 +63,31 @@ fn judge(threshold: &Threshold, report: &LoadReport) -> Judgement {
     Judgement { outcome, expected, actual: format!("{value:.1} ms (n = {samples}{failed})") }
 }
 
+/// Memory that is gone is gone, however the generator did; that it stayed is known of a valid load only.
+fn judge_memory(threshold: &Threshold, report: &LoadReport) -> Judgement {
+    let (least, limit) = (threshold.min_samples, threshold.below);
+    let expected = format!("< {limit} MB more than before the load");
+    let Some(memory) = &report.memory else {
+        return Judgement::errored(expected, "not measured by this load".to_owned());
+    };
+    let grown = memory.most_mb.saturating_sub(memory.before_mb);
+    let (before, most) = (memory.before_mb, memory.most_mb);
+    let actual = format!("{grown} MB ({before} MB, then {most} MB, after {} requests)", report.sent);
+    if grown >= limit {
+        return Judgement { outcome: Outcome::Failed, expected, actual };
+    }
+    if !report.is_valid() {
+        return Judgement::errored(expected, format!("the load is INVALID: {}", report.invalid.join("; ")));
+    }
+    if memory.samples < least {
+        return Judgement::errored(expected, format!("too few samples (n = {})", memory.samples));
+    }
+    Judgement { outcome: Outcome::Passed, expected, actual }
+}
+
 #[expect(clippy::cast_precision_loss, reason = "a limit is at most a day")]
 fn limit(threshold: &Threshold) -> f64 {
-    threshold.below_ms as f64
+    threshold.below as f64
 }
 
 /// The samples of a figure and how many failures count beside them.
@@ -70,7 +95,7 @@ fn figures(figure: Figure, report: &LoadReport) -> Option<(&Distribution, u64)> 
     match figure {
         Figure::Api => Some((&report.total.response, report.failed)),
         Figure::Database => Some((report.total.server_timing.database.as_ref()?, 0)),
-        Figure::PageLoad | Figure::Notification | Figure::MetricsFullTenant => None,
+        Figure::PageLoad | Figure::Notification | Figure::MetricsFullTenant | Figure::MemoryGrowth => None,
     }
 }
 

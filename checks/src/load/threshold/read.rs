@@ -7,12 +7,13 @@ use crate::suite::read_schema;
 
 const SCHEMA: u64 = 1;
 
-const FIGURES: [(&str, Figure); 5] = [
+const FIGURES: [(&str, Figure); 6] = [
     ("api", Figure::Api),
     ("database", Figure::Database),
     ("page_load", Figure::PageLoad),
     ("notification", Figure::Notification),
     ("metrics_full_tenant", Figure::MetricsFullTenant),
+    ("memory_growth", Figure::MemoryGrowth),
 ];
 
 impl Thresholds {
@@ -33,14 +34,23 @@ impl Thresholds {
 }
 
 fn read_target(name: &Text, mut table: Table<'_>) -> Option<Threshold> {
-    for key in ["figure", "statistic", "below_ms", "source"] {
+    for key in ["figure", "statistic", "source"] {
         if !table.has(key) {
             table.missing(key);
         }
     }
     let figure = table.word("figure", &FIGURES);
+    let statistic_place = table.place_of("statistic");
     let statistic = table.word("statistic", &Statistic::WORDS);
-    let below_ms = table.whole("below_ms", 1..=86_400_000);
+    let limit = figure.map_or("below_ms", |figure| figure.unit().1);
+    if !table.has(limit) {
+        table.missing(limit);
+    }
+    let below = table.whole(limit, 1..=86_400_000);
+    if figure == Some(Figure::MemoryGrowth) && statistic.is_some_and(|word| word != Statistic::Max) {
+        let message = "growth of memory has no percentiles, only a `max`";
+        table.review().note(statistic_place, message, None);
+    }
     let place = table.place_of("min_samples");
     let min_samples = table.whole("min_samples", 1..=1_000_000_000);
     let source = table.text("source");
@@ -59,7 +69,7 @@ fn read_target(name: &Text, mut table: Table<'_>) -> Option<Threshold> {
         name: name.value.clone(),
         figure: figure?,
         statistic,
-        below_ms: below_ms?,
+        below: below?,
         min_samples,
         source: source?.value,
         owner,
