@@ -195,7 +195,8 @@ impl Site {
     pub fn variables(&self, release: Option<&ReleaseId>) -> checks::Variables {
         let mut secrets: std::collections::BTreeMap<String, SecretString> =
             self.environment.secrets.iter().map(|(key, value)| (key.to_owned(), value.clone())).collect();
-        if self.environment.database.embedded {
+        // With mistakes in the secrets nobody knows which password was meant.
+        if self.environment.database.embedded && self.environment.secret_mistakes.is_empty() {
             secrets.entry("SMOKE_PASSWORD".to_owned()).or_insert_with(|| EMBEDDED_SMOKE_PASSWORD.into());
         }
         checks::Variables {

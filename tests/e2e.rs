@@ -11,6 +11,7 @@ mod configuration;
 mod contract;
 mod database;
 mod down;
+mod errored;
 mod fencing;
 mod gate;
 mod interruption;

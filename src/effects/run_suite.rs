@@ -39,15 +39,19 @@ pub(super) async fn apply(
         // A candidate that dies answers nothing more.
         _ => Vec::new(),
     };
-    explained(judge(name, checks), last_words)
+    explained(site, judge(name, checks), last_words)
 }
 
-/// A suite that did not pass shows what a process that died said last.
-fn explained(outcome: EffectOutcome, last_words: Vec<String>) -> EffectOutcome {
-    match outcome {
-        EffectOutcome::NotDone(failure) => EffectOutcome::NotDone(failure.detail(last_words)),
-        other => other,
+/// A suite that could not run because of what the operator gave says so: the mistake is in his file, and every
+/// password in it is unknown then.
+fn explained(site: &Site, outcome: EffectOutcome, last_words: Vec<String>) -> EffectOutcome {
+    let EffectOutcome::NotDone(mut failure) = outcome else { return outcome };
+    failure.detail.extend(last_words);
+    if let Err(mistakes) = site.environment.require_secrets() {
+        failure.message = format!("{}; {}", failure.message, mistakes.message);
+        failure.hint = failure.hint.or(mistakes.hint);
     }
+    EffectOutcome::NotDone(failure)
 }
 
 /// What the suite is aimed at.
