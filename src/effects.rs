@@ -8,6 +8,7 @@ mod require;
 pub mod run_load;
 pub mod run_suite;
 mod seed;
+mod sides;
 pub mod start_jobs;
 mod stays_up;
 
@@ -131,7 +132,10 @@ impl Effects for SiteEffects<'_> {
         match undo {
             Undo::Nothing | Undo::ForwardOnly { .. } => EffectOutcome::Done(Evidence::default()),
             Undo::StopRelease { release } => platform.stop(release, context).await,
-            Undo::RestoreTraffic { to, from } => platform.restore(to.as_ref(), from, context).await,
+            Undo::RestoreTraffic { to, from } => {
+                let outcome = platform.restore(to.as_ref(), from, context).await;
+                sides::described(self.site, outcome, to.as_ref(), from).await
+            }
         }
     }
 }

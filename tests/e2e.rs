@@ -27,4 +27,5 @@ mod process;
 mod reports;
 mod seeding;
 mod terminals;
+mod stuck;
 mod zero_failures;

@@ -90,6 +90,8 @@ impl Active<'_> {
         let conclusion = match self.recover_all(plan).await? {
             Recovered::Stuck(stuck) => {
                 failure.detail.push(format!("taking it back failed: {}", stuck.message));
+                failure.detail.extend(stuck.detail);
+                failure.hint = stuck.hint.or(failure.hint);
                 Conclusion::Stuck
             }
             Recovered::Unwell(FailureClass::CheckFailed) => {
