@@ -4,12 +4,12 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::harness::client::Load;
-use crate::harness::machine::{Machine, Said};
+use crate::harness::machine::{Machine, Said, eventually};
 
 /// A server that says a word. Its build script puts files in place late, as a person does who saves one while
 /// cargo compiles, and waits as long as a file `wait` is there.
@@ -229,15 +229,6 @@ impl Drop for SmallDisk {
 fn free(place: &Path) -> u64 {
     let system = rustix::fs::statvfs(place).unwrap();
     system.f_bavail * system.f_frsize
-}
-
-#[track_caller]
-pub(crate) fn eventually(what: &str, holds: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "not in a minute: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// The process group of a process.

@@ -16,6 +16,7 @@ mod fencing;
 mod gate;
 mod interruption;
 mod jobs;
+mod judged;
 mod logs;
 mod measuring;
 mod migrations;

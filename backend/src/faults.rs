@@ -15,9 +15,9 @@ const EXIT_AFTER: Duration = Duration::from_millis(300);
 /// Public requests after which a release that crashes late does so, unless it is told another number.
 const CRASH_AFTER: usize = 100;
 /// What a leaking release keeps of each request.
-const LEAKED_BYTES: usize = 1 << 20;
+const LEAKED_BYTES: usize = 2 << 20;
 /// Requests that leak: a machine must outlive the test.
-const LEAKS: usize = 512;
+const LEAKS: usize = 256;
 
 /// How this release breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

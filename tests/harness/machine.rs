@@ -4,6 +4,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use crmctl::platform::process::postgres::PrivatePostgres;
 use crmctl::state_directory::StateDirectory;
@@ -248,6 +249,16 @@ pub(crate) fn secrets(machine: &Machine, text: &str) {
     let file = machine.checkout().join(".env.local");
     std::fs::write(&file, text).unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// Waits for something that comes true sooner or later.
+#[track_caller]
+pub(crate) fn eventually(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "not in a minute: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Processes whose command line or environment names `directory`.
