@@ -14,6 +14,7 @@ mod down;
 mod errored;
 mod fencing;
 mod gate;
+mod in_flight;
 mod interruption;
 mod jobs;
 mod judged;

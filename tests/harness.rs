@@ -2,5 +2,6 @@
 
 pub(crate) mod client;
 pub(crate) mod machine;
+pub(crate) mod raw;
 pub(crate) mod terminal;
 pub(crate) mod webhook;

@@ -4,8 +4,7 @@ use std::process::Command;
 
 use console::{measure_text_width, strip_ansi_codes};
 
-use crate::harness::machine::eventually;
-use crate::harness::machine::{Machine, Said};
+use crate::harness::machine::{Machine, Said, eventually};
 use crate::harness::terminal::Terminal;
 use crate::interruption::good;
 
