@@ -7,6 +7,7 @@ mod harness;
 mod bad_input;
 mod building;
 mod campaign;
+mod by_hand;
 mod configuration;
 mod contract;
 mod database;

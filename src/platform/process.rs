@@ -239,8 +239,3 @@ fn unreadable(error: impl std::error::Error) -> PlatformUnreadable {
     let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
     PlatformUnreadable { reason: format!("{error}{cause}") }
 }
-
-/// What an instance does, as the supervisor has it; a serving one that is being restarted still serves.
-fn is_shown(role: Role, alive: bool) -> bool {
-    alive || role == Role::Serving
-}

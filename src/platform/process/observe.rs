@@ -3,9 +3,9 @@
 use phases::engine::platform::{Instance, PlatformState, PlatformUnreadable, Role};
 use phases::release::ReleaseId;
 
-use super::{is_shown, unreadable};
+use super::unreadable;
 use crate::state_directory::StateDirectory;
-use crate::supervisor::state::StoredState;
+use crate::supervisor::state::{StoredInstance, StoredState};
 
 pub(super) fn platform_state(
     directory: &StateDirectory,
@@ -16,7 +16,7 @@ pub(super) fn platform_state(
     instances.sort_by_key(|instance| instance.role == Role::Draining);
     let instances = instances
         .into_iter()
-        .filter(|instance| is_shown(instance.role, instance.process.is_alive()))
+        .filter(is_shown)
         .map(|instance| Instance { release: instance.release, role: instance.role, since: instance.since })
         .collect();
     Ok(PlatformState {
@@ -26,6 +26,12 @@ pub(super) fn platform_state(
         present: present(directory).map_err(unreadable)?,
         token: stored.token,
     })
+}
+
+/// What lives, and what serves and is about to be started again: without its program it cannot be.
+fn is_shown(instance: &StoredInstance) -> bool {
+    let comes_back = || instance.role == Role::Serving && instance.directory.join("crm-server").is_file();
+    instance.process.is_alive() || comes_back()
 }
 
 /// Releases whose program and description lie in the state directory, in the order of their names.

@@ -28,6 +28,10 @@ impl ProcessPlatform {
             return Probe::NotDone;
         };
         if !instance.process.is_alive() {
+            // It could not be started again where it is, and stands by to take its own place.
+            if state.usable(release).is_some() {
+                return Probe::NotDone;
+            }
             return failed(format!("{release} has the public address and is not alive"));
         }
         let address = state.address.unwrap_or(self.options.address);
