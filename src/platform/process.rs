@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use phases::engine::effects::{EffectContext, EffectOutcome, Evidence};
 use phases::engine::failure::{Failure, FailureClass};
-use phases::engine::platform::{Platform, PlatformState, PlatformUnreadable, Role};
+use phases::engine::platform::{Platform, PlatformState, PlatformUnreadable};
 use phases::release::ReleaseId;
 use serde_json::json;
 
