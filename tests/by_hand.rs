@@ -60,7 +60,7 @@ fn at_steps(mut run: Child, steps: &[&str], mut act: impl FnMut(&str)) -> Said {
 fn directory_of_what_serves_may_be_removed_and_the_next_deploy_brings_it_back() {
     let machine = Machine::new();
     let release = good(&machine);
-    let load = Load::start(machine.port, 50);
+    let load = Load::start_light(machine.port, 50);
     std::fs::remove_dir_all(directory(&machine, &release)).unwrap();
     machine.crmctl(&["smoke", "local"]).exits(0);
     assert_eq!(machine.serving(), release, "it serves on");
@@ -115,7 +115,7 @@ fn previous_release_that_cannot_be_started_leaves_the_new_one_serving() {
     eventually("only one runs", || instances(&machine).len() == 1);
     let program = directory(&machine, &old).join("crm-server");
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let load = Load::start(machine.port, 50);
+    let load = Load::start_light(machine.port, 50);
     let said = machine.crmctl(&["rollback", "local"]).exits(20);
     said.says(&[
         "rollback.start",
@@ -136,7 +136,7 @@ fn supervisor_that_is_killed_again_and_again_in_mid_deploy_costs_neither_the_run
     let machine = Machine::new();
     let old = good(&machine);
     machine.commit("change");
-    let load = Load::start(machine.port, 50);
+    let load = Load::start_light(machine.port, 50);
     let run = machine.start(&[
         "deploy",
         "local",

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::harness::client::{Load, Seen};
-use crate::harness::machine::{Machine, eventually};
+use crate::harness::machine::{Machine, Said, eventually};
 use crate::reports::junit;
 
 /// How a release breaks, and what is promised then.
@@ -32,7 +32,7 @@ impl Story {
         self.deploys(&machine, &good);
         let blocked = blocked(&machine);
         machine.crmctl(&["release", "unblock", "local", &blocked]).exits(0);
-        let load = Load::start(machine.port, 30);
+        let load = Load::start_light(machine.port, 30);
         self.deploys(&machine, &good);
         assert_eq!(self::blocked(&machine), blocked);
         let seen = load.stop();
@@ -44,11 +44,11 @@ impl Story {
     /// One deploy of it, with everything that is said about it.
     #[track_caller]
     fn deploys(&self, machine: &Machine, good: &str) {
-        let said = machine.crmctl(&["deploy", "local", "--report", "reports"]).exits(20);
+        let said = measured(machine).exits(20);
         said.says(self.says).says(&["crmctl release unblock local"]);
         assert_eq!(machine.serving(), good);
         let folder = machine.checkout().join("reports");
-        let run: Value = serde_json::from_slice(&std::fs::read(folder.join("run.json")).unwrap()).unwrap();
+        let run = report(machine);
         let switched = self.steps.iter().any(|step| !step.starts_with("deploy."));
         let ending = if switched { "rolled_back" } else { "failed" };
         assert_eq!((&run["ending"], &run["exit_code"]), (&ending.into(), &20.into()));
@@ -82,6 +82,31 @@ impl Story {
             assert!(seen.releases.contains_key(good), "{releases:?}");
         }
     }
+}
+
+/// A deploy; once more when this machine was too busy to put load on it, since then nothing was measured and nothing
+/// blocked.
+fn measured(machine: &Machine) -> Said {
+    let deploy = || machine.crmctl(&["deploy", "local", "--report", "reports"]);
+    let nothing_measured = || {
+        let run = report(machine);
+        let checks = failed_step(&run)["checks"].as_array().unwrap().clone();
+        checks.iter().any(|one| one["check"] == "perf/load-is-valid" && one["outcome"] == "errored")
+            && checks.iter().all(|one| one["outcome"] != "failed")
+    };
+    let mut said = deploy();
+    for _ in 0..4 {
+        if said.code != 20 || !nothing_measured() {
+            break;
+        }
+        said = deploy();
+    }
+    said
+}
+
+/// What the last run left for machines.
+fn report(machine: &Machine) -> Value {
+    serde_json::from_slice(&std::fs::read(machine.checkout().join("reports/run.json")).unwrap()).unwrap()
 }
 
 /// From now on the checkout gives a release that breaks so.
@@ -211,7 +236,7 @@ fn a_release_that_crashes_later_and_is_not_measured_serves_again_by_itself() {
     let said = machine.crmctl(&["perf", "local"]).exits(0);
     said.says(&["perf/stays-up", "none died"]);
     // The rest of its thousand requests, and it dies.
-    let load = Load::start(machine.port, 100);
+    let load = Load::start_light(machine.port, 100);
     let first = process_of(&machine);
     eventually("another process serves", || process_of(&machine).is_some_and(|now| Some(now) != first));
     let seen = load.stop();

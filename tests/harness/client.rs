@@ -44,11 +44,21 @@ pub(crate) struct Load {
 impl Load {
     /// Starts `rate` requests per second at a port: one in ten is a login.
     pub(crate) fn start(port: u16, rate: u32) -> Self {
+        Self::of(port, rate, "/health", Some(10))
+    }
+
+    /// The same without what needs a database: on a machine that is busy with something else nothing but the release
+    /// itself fails these.
+    pub(crate) fn start_light(port: u16, rate: u32) -> Self {
+        Self::of(port, rate, "/health/live", None)
+    }
+
+    fn of(port: u16, rate: u32, path: &'static str, login_every: Option<u32>) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let flag = stop.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(run(port, rate, flag))
+            runtime.block_on(run(port, rate, Asked { path, login_every }, flag))
         });
         Self { stop, thread }
     }
@@ -60,10 +70,18 @@ impl Load {
     }
 }
 
-async fn run(port: u16, rate: u32, stop: Arc<AtomicBool>) -> Seen {
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    path: &'static str,
+    /// One request in so many is a login.
+    login_every: Option<u32>,
+}
+
+async fn run(port: u16, rate: u32, asked: Asked, stop: Arc<AtomicBool>) -> Seen {
     let every = Duration::from_secs_f64(f64::from(CONNECTIONS) / f64::from(rate));
-    let tasks: Vec<_> =
-        (0..CONNECTIONS).map(|index| tokio::spawn(connection(port, index, every, stop.clone()))).collect();
+    let start = |index| tokio::spawn(connection(port, index, every, asked, stop.clone()));
+    let tasks: Vec<_> = (0..CONNECTIONS).map(start).collect();
     let mut all = Seen::default();
     for task in tasks {
         let seen = task.await.unwrap();
@@ -76,7 +94,7 @@ async fn run(port: u16, rate: u32, stop: Arc<AtomicBool>) -> Seen {
     all
 }
 
-async fn connection(port: u16, index: u32, every: Duration, stop: Arc<AtomicBool>) -> Seen {
+async fn connection(port: u16, index: u32, every: Duration, asked: Asked, stop: Arc<AtomicBool>) -> Seen {
     let mut seen = Seen::default();
     let mut open: Option<SendRequest<Full<Bytes>>> = None;
     let start = Instant::now();
@@ -84,8 +102,8 @@ async fn connection(port: u16, index: u32, every: Duration, stop: Arc<AtomicBool
     while !stop.load(Ordering::SeqCst) {
         let due = start + every * number + every * index / CONNECTIONS;
         tokio::time::sleep_until(due.into()).await;
-        let login = (number + index).is_multiple_of(10);
-        match one(port, &mut open, login).await {
+        let login = asked.login_every.is_some_and(|every| (number + index).is_multiple_of(every));
+        match one(port, &mut open, asked.path, login).await {
             Ok(answer) => {
                 *seen.releases.entry(answer.release).or_default() += 1;
                 seen.logins.extend(answer.login);
@@ -111,7 +129,12 @@ struct Answer {
 }
 
 /// One request over the open connection, or a new one after the server has said `Connection: close`.
-async fn one(port: u16, open: &mut Option<SendRequest<Full<Bytes>>>, login: bool) -> Result<Answer, String> {
+async fn one(
+    port: u16,
+    open: &mut Option<SendRequest<Full<Bytes>>>,
+    path: &str,
+    login: bool,
+) -> Result<Answer, String> {
     let mut sender = match open.take() {
         Some(sender) => sender,
         None => {
@@ -124,7 +147,8 @@ async fn one(port: u16, open: &mut Option<SendRequest<Full<Bytes>>>, login: bool
         }
     };
     sender.ready().await.map_err(|error| format!("the connection was closed: {error}"))?;
-    let answer = sender.send_request(request(login)).await.map_err(|error| format!("no answer: {error}"))?;
+    let answer =
+        sender.send_request(request(path, login)).await.map_err(|error| format!("no answer: {error}"))?;
     let status = answer.status();
     let header =
         |name: &str| answer.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
@@ -148,7 +172,7 @@ fn refresh_token(body: &[u8]) -> Result<Vec<u8>, String> {
     Ok(Sha256::digest(token.as_bytes()).to_vec())
 }
 
-fn request(login: bool) -> Request<Full<Bytes>> {
+fn request(path: &str, login: bool) -> Request<Full<Bytes>> {
     let builder = Request::builder().header("host", "127.0.0.1");
     let built = if login {
         let body = r#"{"email":"test@staging.com","password":"test123"}"#;
@@ -156,7 +180,7 @@ fn request(login: bool) -> Request<Full<Bytes>> {
             builder.method(Method::POST).uri("/auth/login").header("content-type", "application/json");
         builder.body(Full::new(Bytes::from_static(body.as_bytes())))
     } else {
-        builder.uri("/health").body(Full::default())
+        builder.uri(path).body(Full::default())
     };
     built.unwrap()
 }
