@@ -10,7 +10,8 @@ deploy:
 test: lint
 	scripts/with-services scripts/test
 
-# What takes long: a million simulated stories instead of ten thousand, a run struck at every place of its journal.
+# What takes long: a million simulated stories instead of ten thousand, a run struck at every place of its journal,
+# fifty thousand requests while releases come and go.
 test-full: test
 	scripts/test-full
 
@@ -23,6 +24,7 @@ audit:
 bench:
 	benches/spine
 	benches/reliability
+	benches/zero-failures
 
 # The servers that end-to-end tests deploy, the breakable one included (CRM_FAULT).
 artifacts:

@@ -6,8 +6,8 @@ mod harness;
 
 mod bad_input;
 mod building;
-mod campaign;
 mod by_hand;
+mod campaign;
 mod configuration;
 mod contract;
 mod database;
@@ -29,6 +29,6 @@ mod output;
 mod process;
 mod reports;
 mod seeding;
-mod terminals;
 mod stuck;
+mod terminals;
 mod zero_failures;

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use phases::engine::event::Ending;
-use phases::engine::ledger::{Lease, Ledger};
+use phases::engine::ledger::Lease;
 use phases::engine::report::RunReport;
 use phases::engine::run::Engine;
 use phases::plan::{Phase, Plan};
