@@ -1,5 +1,6 @@
 //! Every action happens here: one match, one file per action. What runs releases stands behind `Platform`.
 
+mod blame;
 mod build_backend;
 mod ensure_database;
 pub mod fence;
@@ -107,7 +108,7 @@ impl Effects for SiteEffects<'_> {
 
     async fn apply(&self, action: &Action, context: &EffectContext<'_>) -> EffectOutcome {
         let (site, platform) = (self.site, &self.site.platform);
-        match action {
+        let outcome = match action {
             Action::Require { requirement } => require::apply(site, *requirement, context).await,
             Action::BuildBackend { release } => build_backend::apply(site, release, context).await,
             Action::EnsureDatabase => ensure_database::apply(site, context).await,
@@ -124,7 +125,8 @@ impl Effects for SiteEffects<'_> {
                     run_load::Load { suite, rate: *rate, seconds: *duration_seconds, require, subject };
                 run_load::apply(site, &load, context).await
             }
-        }
+        };
+        blame::weigh(site, outcome).await
     }
 
     async fn undo(&self, undo: &Undo, context: &EffectContext<'_>) -> EffectOutcome {
