@@ -48,6 +48,12 @@ impl Exit {
         (Self::Interrupted, "interrupted (unwound, or resumable: the text says which)"),
     ];
 
+    /// The one with this number.
+    pub fn of(code: u8) -> Self {
+        let found = Self::TABLE.iter().find(|(exit, _)| exit.code() == code);
+        found.map_or(Self::Bug, |(exit, _)| *exit)
+    }
+
     /// The number.
     pub const fn code(self) -> u8 {
         self as u8

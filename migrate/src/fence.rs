@@ -15,7 +15,7 @@ use crate::lock;
 /// A few statements on a table of one row.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a change in hand is waited for: its row is its own until it commits.
-const BUSY_PATIENCE: Duration = Duration::from_secs(5);
+const BUSY_PATIENCE: Duration = Duration::from_secs(2);
 const BUSY_PAUSE: Duration = Duration::from_millis(200);
 
 /// What became of the fence.

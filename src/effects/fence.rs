@@ -11,7 +11,7 @@ use crate::site::database::Reach;
 use crate::site::{Site, database};
 
 /// A database that does not answer must not keep anybody from going back.
-const DATABASE_PATIENCE: Duration = Duration::from_secs(8);
+const DATABASE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What an older run is still doing to the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
