@@ -12,6 +12,7 @@ mod seed;
 mod sides;
 pub mod start_jobs;
 mod stays_up;
+mod stop_leftovers;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -85,6 +86,15 @@ impl Effects for SiteEffects<'_> {
             }
             Action::ShiftTraffic { to, .. } => self.site.platform.probe_serving(to).await,
             Action::StartJobs => start_jobs::probe(self.site).await,
+            Action::StopLeftovers { releases } => {
+                self.platform_is("nothing of it runs", |state| {
+                    !state
+                        .instances
+                        .iter()
+                        .any(|i| i.role == Role::Candidate && releases.contains(&i.release))
+                })
+                .await
+            }
             Action::RetireReleases { keep } => {
                 self.platform_is("nothing to remove", |state| {
                     state.present.iter().all(|release| {
@@ -119,6 +129,7 @@ impl Effects for SiteEffects<'_> {
             Action::RunSuite { suite, subject } => self.gate(suite, subject, context).await,
             Action::ShiftTraffic { to, .. } => platform.shift(to, context).await,
             Action::StartJobs => start_jobs::apply(site, context).await,
+            Action::StopLeftovers { releases } => stop_leftovers::apply(site, releases, context).await,
             Action::RetireReleases { keep } => platform.retire(keep, context).await,
             Action::RunLoad { suite, rate, duration_seconds, require, subject, .. } => {
                 let load =

@@ -7,14 +7,18 @@ use crate::observed::Observed;
 use crate::plan::{Intent, Phase, PlannedPhase};
 use crate::release::{Release, ReleaseId, ReleaseState};
 
-/// Plans the phase: unchanged when the release already serves, except that stopped jobs are started.
+/// Plans the phase: unchanged when the release already serves, except that stopped jobs are started and what a stuck
+/// run has left is stopped.
 pub fn plan(environment: &Environment, release: &Release, observed: &Observed) -> PlannedPhase {
     let phase = Phase::Deploy;
     if observed.alive() != Some(&release.id) {
         return PlannedPhase { phase, intent: Intent::Run, steps: switch(environment, release, observed) };
     }
-    if environment.jobs && observed.jobs_started == Some(false) {
-        return PlannedPhase { phase, intent: Intent::Run, steps: vec![start_jobs()] };
+    let stopped = environment.jobs && observed.jobs_started == Some(false);
+    let leftovers = leftovers("deploy.leftovers", &release.id, observed);
+    let steps: Vec<_> = stopped.then(start_jobs).into_iter().chain(leftovers).collect();
+    if !steps.is_empty() {
+        return PlannedPhase { phase, intent: Intent::Run, steps };
     }
     let because = format!("{} already serves", release.id);
     PlannedPhase { phase, intent: Intent::Unchanged { because }, steps: Vec::new() }
@@ -67,6 +71,7 @@ fn switch(environment: &Environment, release: &Release, observed: &Observed) -> 
     ];
     // Where jobs are switched off they never run, whatever the stored flag says.
     steps.extend(environment.jobs.then(start_jobs));
+    steps.extend(leftovers("deploy.leftovers", &release.id, observed));
     steps.push(retire("deploy.retire", kept(observed, environment.retention + 1, &also)));
     steps
 }
@@ -104,6 +109,17 @@ fn gate(environment: &Environment, id: &ReleaseId) -> Step {
 fn start_jobs() -> Step {
     let because = "the flag belongs to the data; every release runs the same jobs";
     Step::forward("deploy.jobs", "start the background jobs", Action::StartJobs, because)
+}
+
+/// What an earlier run could not stop. After the switch: it is in nobody's way, and stopping it may fail again.
+pub(crate) fn leftovers(step: &str, wanted: &ReleaseId, observed: &Observed) -> Option<Step> {
+    let releases = observed.leftovers(wanted);
+    if releases.is_empty() {
+        return None;
+    }
+    let names = releases.iter().map(ReleaseId::as_str).collect::<Vec<_>>().join(", ");
+    let title = format!("stop {names}, left without traffic by an earlier run");
+    Some(Step::forward(step, title, Action::StopLeftovers { releases }, "nobody uses it"))
 }
 
 fn retire(step: &str, keep: Vec<ReleaseId>) -> Step {

@@ -104,6 +104,18 @@ impl Observed {
         self.platform.instances.iter().any(alive).then_some(serving)
     }
 
+    /// What runs without traffic although no run is under way: a stuck run has left it. `wanted` is about to be
+    /// started, and would be adopted.
+    pub fn leftovers(&self, wanted: &ReleaseId) -> Vec<ReleaseId> {
+        let idle = |i: &&Instance| i.role == Role::Candidate && &i.release != wanted;
+        let mut ids: Vec<_> =
+            self.platform.instances.iter().filter(idle).map(|i| i.release.clone()).collect();
+        ids.retain(|id| self.alive() != Some(id));
+        ids.sort();
+        ids.dedup();
+        ids
+    }
+
     /// What was decided about a release.
     pub fn known(&self, id: &ReleaseId) -> Option<&KnownRelease> {
         self.releases.iter().find(|release| &release.id == id)

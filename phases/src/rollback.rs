@@ -1,7 +1,7 @@
 //! Rollback: go back to an earlier good release. Needs only a release that is alive and is the right one;
 //! smoke follows and reports. Expand-only migrations make any earlier release fit the schema.
 
-use crate::deploy::{await_ready, previous, shift, start};
+use crate::deploy::{await_ready, leftovers, previous, shift, start};
 use crate::environment::Environment;
 use crate::migrate::ensure_database;
 use crate::observed::{DatabaseState, Observed};
@@ -13,13 +13,16 @@ use crate::smoke;
 /// Checks what one has gone back to.
 pub(crate) const SMOKE: &str = "rollback.smoke";
 
-/// Plans the phase; going back to what already serves only checks it.
+/// Plans the phase; going back to what already serves only checks it. What a stuck run has left is stopped last, so
+/// that it hinders nobody from going back.
 pub fn plan(environment: &Environment, to: &ReleaseId, observed: &Observed) -> PlannedPhase {
     let phase = Phase::Rollback;
     let smoke = smoke::step(SMOKE, environment, to);
+    let leftovers = leftovers("rollback.leftovers", to, observed);
     if observed.alive() == Some(to) {
         let because = format!("{to} already serves");
-        return PlannedPhase { phase, intent: Intent::Unchanged { because }, steps: vec![smoke] };
+        let intent = if leftovers.is_some() { Intent::Run } else { Intent::Unchanged { because } };
+        return PlannedPhase { phase, intent, steps: leftovers.into_iter().chain([smoke]).collect() };
     }
     let mut steps = vec![
         start("rollback.start", to),
@@ -30,6 +33,7 @@ pub fn plan(environment: &Environment, to: &ReleaseId, observed: &Observed) -> P
     if environment.embedded_database && observed.database == DatabaseState::Absent {
         steps.push(ensure_database("rollback.database"));
     }
+    steps.extend(leftovers);
     steps.push(smoke);
     PlannedPhase { phase, intent: Intent::Run, steps }
 }

@@ -113,7 +113,7 @@ impl Progress {
         }
         let Some(planned) = self.plan.step(step) else { return false };
         match planned.action {
-            Action::RetireReleases { .. } => true,
+            Action::RetireReleases { .. } | Action::StopLeftovers { .. } => true,
             Action::RunSuite { .. } | Action::EnsureDatabase if self.plan.goes_back() => true,
             Action::RunSuite { .. } if step == migrate::SMOKE => self.fails_as_before(),
             Action::RunSuite { .. } => step == migrate::BASELINE,

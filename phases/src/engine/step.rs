@@ -109,6 +109,11 @@ pub enum Action {
         /// Old.
         from: Option<ReleaseId>,
     },
+    /// Stop releases that an earlier run has left running without traffic.
+    StopLeftovers {
+        /// Which.
+        releases: Vec<ReleaseId>,
+    },
     /// Turn the background jobs on.
     StartJobs,
     /// Remove releases that nobody can go back to any more.
@@ -164,9 +169,11 @@ impl Action {
         self.is_observation() || matches!(self, Self::BuildBackend { .. })
     }
 
-    /// It only makes ready: no user can tell whether it happened.
+    /// It only makes ready or clears away: no user can tell whether it happened.
     pub const fn is_preparation(&self) -> bool {
-        self.is_observation() || matches!(self, Self::BuildBackend { .. } | Self::EnsureDatabase)
+        let silent =
+            matches!(self, Self::BuildBackend { .. } | Self::EnsureDatabase | Self::StopLeftovers { .. });
+        self.is_observation() || silent
     }
 }
 

@@ -1,10 +1,14 @@
 //! Situations a planner can meet: every verb and flag on worlds that earlier runs have made. The generic
 //! tests run over all of them.
 
+use crate::engine::cancel::Never;
+use crate::engine::event::Ending;
+use crate::engine::failure::FailureClass;
 use crate::plan::Phase;
 use crate::release::Release;
 use crate::request::{Request, Skip, Verb};
-use crate::testing::scene::Scene;
+use crate::testing::fault::{Call, Fault, Kind};
+use crate::testing::scene::{Errand, Scene};
 
 /// A request on a world.
 #[derive(Debug, Clone)]
@@ -28,6 +32,7 @@ impl Situation {
 /// All of them.
 pub async fn all() -> Vec<Situation> {
     let mut all = deploys().await;
+    all.extend(after_stuck().await);
     all.extend(after_reboot().await);
     all.extend(parts().await);
     all.extend(alone().await);
@@ -115,6 +120,29 @@ async fn after_reboot() -> Vec<Situation> {
         deploy("same release after a reboot, with one before it", same_of_two, Scene::release(2)),
         deploy("next release after a reboot", next, Scene::release(2)),
         Situation::new("rollback after a reboot", back, Request::rollback(None), None),
+    ]
+}
+
+/// Two releases deployed; the third is left without traffic by a run that ended stuck and was settled by a person.
+async fn left_over() -> Scene {
+    let scene = Scene::grown(2).await;
+    let plant = |call, step: &str, kind| scene.world.plant(Fault { call, step: step.to_owned(), kind });
+    plant(Call::Apply, "deploy.gate", Kind::Before(FailureClass::CheckErrored));
+    plant(Call::Undo, "deploy.start", Kind::Before(FailureClass::Failed));
+    let stuck = scene.perform(&Request::deploy(), Some(&Scene::release(3))).await;
+    assert_eq!(stuck.ending, Ending::Stuck, "the fixture itself went through");
+    scene.process(&Errand::Resolve, &Never, &|_| {}).await.expect("nothing kills this process");
+    assert!(scene.world.platform.machine().runs(&Scene::release(3).id), "the fixture left nothing");
+    scene
+}
+
+async fn after_stuck() -> Vec<Situation> {
+    let (next, back) = (left_over().await, left_over().await);
+    vec![
+        deploy("nothing changed after a stuck run", left_over().await, Scene::release(2)),
+        deploy("same release after a stuck run", left_over().await, Scene::release(3)),
+        deploy("next release after a stuck run", next, Scene::release(4)),
+        Situation::new("rollback after a stuck run", back, Request::rollback(None), None),
     ]
 }
 

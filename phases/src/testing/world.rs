@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::engine::effects::{EffectContext, EffectOutcome, Effects, Evidence, Probe};
 use crate::engine::failure::{CheckEvidence, CheckOutcome, Failure, FailureClass};
-use crate::engine::platform::Platform;
+use crate::engine::platform::{Platform, Role};
 use crate::engine::step::{Action, Requirement, Subject, Undo};
 use crate::release::ReleaseId;
 use crate::testing::fault::{Call, FENCE, Fault, Kind};
@@ -148,6 +149,10 @@ impl FakeWorld {
             Action::StartRelease { release } => self.platform.start(release, context).await,
             Action::AwaitReady { release } => self.platform.await_ready(release, context).await,
             Action::ShiftTraffic { to, .. } => self.platform.shift(to, context).await,
+            Action::StopLeftovers { releases } => {
+                let stops = releases.iter().map(|release| self.platform.stop(release, context));
+                join_all(stops).await.pop().unwrap_or_else(|| outcome(true, "stopped"))
+            }
             Action::RetireReleases { keep } => {
                 let outcome = self.platform.retire(keep, context).await;
                 let present = self.platform.machine().present.clone();
@@ -241,6 +246,10 @@ impl FakeWorld {
             Action::StartJobs => site.jobs,
             Action::StartRelease { release } => machine.runs(release),
             Action::ShiftTraffic { to, .. } => machine.answers() == Some(to),
+            Action::StopLeftovers { releases } => {
+                let idle = |(id, role): &(ReleaseId, Role)| *role == Role::Candidate && releases.contains(id);
+                !machine.instances.iter().any(idle)
+            }
             Action::RetireReleases { keep } => {
                 let busy = |id: &ReleaseId| machine.instances.iter().any(|(running, _)| running == id);
                 machine.present.iter().all(|id| keep.contains(id) || busy(id))

@@ -8,6 +8,7 @@ mod facts;
 mod fence;
 mod generic;
 mod lease;
+mod leftovers;
 mod plans;
 mod replay;
 mod simulation;

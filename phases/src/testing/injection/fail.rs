@@ -141,12 +141,16 @@ fn ways_to_fail(step: &Step) -> Vec<Kind> {
 
 /// What follows the switch of a rollback says whether going back was worth it.
 fn is_told_by_rollback(plan: &Plan, step: &Step) -> bool {
-    plan.goes_back() && matches!(step.action, Action::RunSuite { .. } | Action::EnsureDatabase)
+    let tells = matches!(
+        step.action,
+        Action::RunSuite { .. } | Action::EnsureDatabase | Action::StopLeftovers { .. }
+    );
+    plan.goes_back() && tells
 }
 
 /// Its failure is written down and stops nothing.
 fn is_aside(plan: &Plan, step: &Step) -> bool {
-    let cleans = matches!(step.action, Action::RetireReleases { .. });
+    let cleans = matches!(step.action, Action::RetireReleases { .. } | Action::StopLeftovers { .. });
     !plan.goes_back() && (cleans || step.id.0 == "migrate.baseline")
 }
 

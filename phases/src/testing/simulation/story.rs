@@ -150,6 +150,10 @@ fn clean(scheduler: &mut Scheduler, random: &mut Random) -> Result<(), Breach> {
     if again.as_ref().map(crate::plan::Plan::effects) != Ok(0) {
         return breach(Promise::NextDeployIsClean, format!("the second deploy would do: {again:?}"));
     }
+    let idle = observed.leftovers(&release.id);
+    if !idle.is_empty() {
+        return breach(Promise::NextDeployIsClean, format!("the next deploy left {idle:?} without traffic"));
+    }
     let mut state = stage.state();
     if let Some(held) = &state.lease.held {
         return breach(Promise::NextDeployIsClean, format!("the lease is held: {held:?}"));
