@@ -32,6 +32,8 @@ pub enum Bug {
     RetireForgetsTheWayBack,
     /// A second start makes a second process.
     StartNotIdempotent,
+    /// A release has the public address as soon as it is started.
+    StartTakesTraffic,
     /// The fence is said to be raised, and is not.
     FenceNotRaised,
     /// The platform raises the fence, the database does not.
@@ -42,7 +44,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::IntentAfterEffect,
         Self::AcknowledgedTooEarly,
         Self::LeaseByOperatorsClock,
@@ -57,6 +59,7 @@ impl Bug {
         Self::TwoServe,
         Self::RetireForgetsTheWayBack,
         Self::StartNotIdempotent,
+        Self::StartTakesTraffic,
         Self::FenceNotRaised,
         Self::DatabaseNotFenced,
         Self::RenewalSaysYes,

@@ -164,6 +164,9 @@ fn spoil(bug: Bug, what: &What, machine: &mut Machine) -> Option<EffectOutcome> 
             machine.instances.push((release.clone(), crate::engine::platform::Role::Candidate));
             done()
         }
+        (Bug::StartTakesTraffic, What::Apply(Action::StartRelease { release })) => {
+            machine.start(release).then(|| machine.shift(release)).and_then(|_| done())
+        }
         _ => None,
     }
 }

@@ -10,15 +10,16 @@ use crate::engine::effects::EffectContext;
 use crate::engine::event::Ending;
 use crate::engine::journal::{Kind, Record};
 use crate::engine::platform::Role;
-use crate::engine::step::{Action, Undo};
-use crate::plan::{Phase, Plan};
-use crate::release::ReleaseId;
+use crate::engine::step::Undo;
 use crate::testing::machine::Machine;
 use crate::testing::simulation::flight::{Target, What};
 use crate::testing::simulation::journal::Journal;
 use crate::testing::simulation::lease::LASTS;
+use crate::testing::simulation::model::run::Run;
 use crate::testing::simulation::rare::{Rare, Rares};
 use crate::testing::simulation::timeline::Pid;
+
+mod run;
 
 /// A promise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +40,8 @@ pub enum Promise {
     OneServes,
     /// The ending says what serves.
     EndingIsTrue,
+    /// A release is blocked exactly when a check of it failed, or it did not come up, in the run that brings it in.
+    BlockedByItsChecks,
     /// A release becomes good only while it serves.
     GoodServes,
     /// A run that is over leaves no candidate of its own and no second process of a release.
@@ -66,15 +69,6 @@ pub struct Breach {
     pub what: String,
 }
 
-#[derive(Debug)]
-struct Run {
-    plan: Plan,
-    last: BTreeMap<String, Kind>,
-    taken_back: bool,
-    /// Steps that this run has begun itself.
-    begun: BTreeSet<String>,
-}
-
 /// The books.
 #[derive(Debug)]
 pub(crate) struct Model {
@@ -86,6 +80,8 @@ pub(crate) struct Model {
     /// Until when each process has surely had the lease.
     sure: BTreeMap<Pid, Duration>,
     runs: BTreeMap<String, Run>,
+    /// How runs ended, as the journal has it.
+    endings: BTreeMap<String, Ending>,
     struck: BTreeSet<String>,
     acknowledged: Vec<(u64, String)>,
     serves: bool,
@@ -100,6 +96,7 @@ impl Model {
             lease: None,
             sure: BTreeMap::new(),
             runs: BTreeMap::new(),
+            endings: BTreeMap::new(),
             struck: BTreeSet::new(),
             acknowledged: Vec::new(),
             serves,
@@ -254,19 +251,11 @@ impl Model {
         });
         self.accepted.insert(Target::Journal, record.token.max(highest));
         if record.kind == Kind::Plan {
-            let plan = serde_json::from_value(record.desired.clone()).expect("a plan was written");
-            let run = Run { plan, last: BTreeMap::new(), taken_back: false, begun: BTreeSet::new() };
-            self.runs.insert(record.run.clone(), run);
+            self.runs.insert(record.run.clone(), Run::begin(record, machine));
         }
         let Some(run) = self.runs.get_mut(&record.run) else { return };
-        if let Some(step) = &record.step {
-            if record.kind == Kind::Intent {
-                run.begun.insert(step.clone());
-            }
-            run.last.insert(step.clone(), record.kind);
-        }
+        run.accept(record);
         match record.kind {
-            Kind::Adopt => run.taken_back |= record.desired["do"] == "unwind",
             Kind::Verdict if record.desired["state"] == "good" => {
                 let target = run.plan.target.as_ref().map(|target| target.id.clone());
                 self.must(machine.answers() == target.as_ref(), Promise::GoodServes, || {
@@ -283,20 +272,34 @@ impl Model {
             serde_json::from_value(record.evidence["ending"].clone()).expect("an end has an ending");
         let Some(run) = self.runs.remove(&record.run) else { return };
         let name = record.run.as_str();
+        self.endings.insert(record.run.clone(), ending);
+        let answers = machine.answers();
+        if let Some(expected) = run.blocks(ending) {
+            self.must(run.blocked == expected, Promise::BlockedByItsChecks, || {
+                let not = if expected { " not" } else { "" };
+                format!("`{name}` ended {ending:?} and its release is{not} blocked: {:?}", run.fault)
+            });
+        }
         if ending == Ending::Stuck {
             rares.count(Rare::EndedStuck);
             let cause = self.struck.contains(name);
-            return self.must(cause, Promise::StuckHasACause, || format!("`{name}`: {}", record.evidence));
+            self.must(cause, Promise::StuckHasACause, || format!("`{name}`: {}", record.evidence));
+            let sides = run.sides();
+            self.must(sides.contains(&answers), Promise::EndingIsTrue, || {
+                format!("`{name}` is stuck; {answers:?} serves, which is none of {sides:?}")
+            });
+            let told = record.evidence["failure"]["message"].as_str().is_some_and(|text| !text.is_empty());
+            return self.must(told, Promise::EndingIsTrue, || format!("`{name}` is stuck and says no why"));
         }
         if let Some(expected) = run.expected(ending) {
-            self.must(machine.answers() == expected, Promise::EndingIsTrue, || {
-                format!("`{name}` ended {ending:?}; {:?} serves instead of {expected:?}", machine.answers())
+            self.must(answers == expected, Promise::EndingIsTrue, || {
+                format!("`{name}` ended {ending:?}; {answers:?} serves instead of {expected:?}")
             });
             match (ending, expected) {
                 (Ending::RolledBack, _) if run.plan.verb == "deploy" && !run.taken_back => {
                     rares.count(Rare::EndedRolledBack);
                 }
-                (_, None) => rares.count(Rare::EndedWithNothing),
+                (_, None) if run.plan.shifts() => rares.count(Rare::EndedWithNothing),
                 _ => {}
             }
         }
@@ -305,6 +308,16 @@ impl Model {
         let (previous, shifts) = (run.plan.previous.as_ref(), run.plan.shifts());
         let gone = previous.filter(|id| shifts && !machine.present.contains(*id));
         self.must(gone.is_none(), Promise::WayBackIsThere, || format!("`{name}` ended without {gone:?}"));
+    }
+
+    /// A process says how its run ended. That it was interrupted may only mean that it does not know.
+    pub(crate) fn told(&mut self, run: &str, ending: Ending) {
+        let Some(written) = self.endings.get(run).copied().filter(|_| ending != Ending::Interrupted) else {
+            return;
+        };
+        self.must(written == ending, Promise::EndingIsTrue, || {
+            format!("`{run}` is said to have ended {ending:?}; the journal says {written:?}")
+        });
     }
 
     /// A process has heard that its record is written.
@@ -319,35 +332,5 @@ impl Model {
             let what = format!("record {seq} was acknowledged and is not there");
             self.fail(Promise::NoRecordLost, what);
         }
-    }
-}
-
-impl Run {
-    /// What must serve, when the ending says so. Inner `None`: nothing.
-    fn expected(&self, ending: Ending) -> Option<Option<&ReleaseId>> {
-        let target = self.plan.target.as_ref().map(|target| &target.id);
-        let shift = self.plan.steps().find(|step| matches!(step.action, Action::ShiftTraffic { .. }));
-        let undone = shift.is_some_and(|shift| self.last.get(&shift.id.0) == Some(&Kind::UndoDone));
-        match ending {
-            _ if undone => Some(self.plan.previous.as_ref()),
-            Ending::Deployed => Some(target),
-            Ending::RolledBack if self.plan.verb == Phase::Rollback.as_str() && !self.taken_back => {
-                Some(target)
-            }
-            _ => None,
-        }
-    }
-
-    /// A candidate that this run has started, or a release that runs twice.
-    fn left_running(&self, machine: &Machine) -> Option<ReleaseId> {
-        let started = self.plan.steps().find_map(|step| match &step.action {
-            Action::StartRelease { release } if self.begun.contains(&step.id.0) => Some(release),
-            _ => None,
-        });
-        let mut seen = BTreeSet::new();
-        machine.instances.iter().filter(|(_, role)| *role != Role::Draining).find_map(|(id, role)| {
-            let candidate = *role == Role::Candidate && Some(id) == started;
-            (candidate || !seen.insert(id)).then(|| id.clone())
-        })
     }
 }

@@ -177,6 +177,7 @@ impl Scheduler {
             state.rares.count(Rare::Held);
         }
         if let Exit::Ran(report) = &exit {
+            state.model.told(&report.run, report.ending);
             match (report.ending, report.exit_code) {
                 (Ending::Interrupted, 12) => state.rares.count(Rare::EndedLeaseLost),
                 (Ending::Interrupted, _) if report.next.as_deref().is_some_and(|n| n.contains("resume")) => {
