@@ -143,6 +143,33 @@ fn ctrl_c_in_a_terminal_interrupts_a_build_and_leaves_no_compiler_behind() {
 }
 
 #[test]
+fn a_build_that_is_not_done_in_time_is_ended_with_its_compilers() {
+    let machine = compiled();
+    let root = machine.checkout();
+    std::fs::write(root.join("wait"), "").unwrap();
+    let file = root.join("config/environments/local.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let with = |seconds: u32| {
+        let lines = format!("profile = \"dev\"\ndeadline_seconds = {seconds}");
+        std::fs::write(&file, text.replace("profile = \"dev\"", &lines)).unwrap();
+    };
+    with(0);
+    said(build(&machine)).exits(10).says(&["local.toml:", "`deadline_seconds` must be 1 to 86400"]);
+    with(8);
+    let words = ["was not done after 8 s and was ended", "`[build] deadline_seconds`", "local.toml"];
+    said(build(&machine)).exits(20).says(&words);
+    if let Ok(pid) = std::fs::read_to_string(root.join("compiling.pid")) {
+        eventually("the build script ends", || is_over(&pid));
+    }
+    assert!(releases(&machine).is_empty());
+    assert_eq!(machine.status()["last_run"]["ending"], "failed");
+    std::fs::remove_file(root.join("wait")).unwrap();
+    with(600);
+    said(build(&machine)).exits(0);
+    assert_eq!(word(&machine), "old");
+}
+
+#[test]
 fn what_a_killed_build_left_half_written_is_removed_by_the_next_one() {
     let machine = compiled();
     let mut dead = Command::new("true").spawn().unwrap();

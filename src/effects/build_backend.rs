@@ -10,6 +10,7 @@ use phases::environment::BuildSource;
 use phases::release::Release;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{ChildStderr, ChildStdout, Command};
+use tokio::time::timeout;
 
 use crate::child::OwnGroup;
 use crate::error::chain;
@@ -94,12 +95,42 @@ async fn server(
     if let Some(server) = release_directory::find_by_inputs(&site.state.releases(), &source.release.inputs) {
         return Ok((server, "same inputs as an earlier release"));
     }
-    let server = compile(&source.checkout.root, &site.environment.facts.build, context).await?;
+    let server = compile(site, &source.checkout.root, context).await?;
     Ok((server, "compiled"))
 }
 
-/// Runs cargo and gives the place of the server, as cargo names it.
-async fn compile(root: &Path, source: &BuildSource, context: &EffectContext<'_>) -> Result<PathBuf, Failure> {
+/// Runs cargo and gives the place of the server, as cargo names it. Past its deadline it is ended with everything that
+/// it started.
+async fn compile(site: &Site, root: &Path, context: &EffectContext<'_>) -> Result<PathBuf, Failure> {
+    let (source, deadline) = (&site.environment.facts.build, site.environment.build_deadline);
+    let mut cargo = OwnGroup::start(&mut cargo(root, source)).map_err(|error| {
+        failed(format!("`cargo` cannot be run: {error}")).hint("install Rust: https://rustup.rs")
+    })?;
+    let (stdout, stderr) = (cargo.stdout(), cargo.stderr());
+    let mut last = VecDeque::new();
+    let built = async {
+        let (server, ()) = tokio::join!(named_server(stdout), last_lines(stderr, &mut last, context));
+        cargo.wait().await.map(|status| (server, status))
+    };
+    let said = compile::flags(source).join(" ");
+    let Ok(built) = timeout(deadline, built).await else {
+        let name = &site.environment.facts.name;
+        let message = format!("`cargo {said}` was not done after {} s and was ended", deadline.as_secs());
+        let hint = format!(
+            "see what keeps it from being done, or allow more: `[build] deadline_seconds` in config/environments/{name}.toml"
+        );
+        return Err(failed(message).hint(hint).detail(last));
+    };
+    let (server, status) = built.map_err(|error| failed(format!("`cargo`: {error}")))?;
+    if !status.success() {
+        let message = format!("`cargo {said}` failed ({status})");
+        return Err(failed(message).hint("mend what the compiler says").detail(last));
+    }
+    let message = || failed(format!("`cargo {said}` went through and named no `crm-server`")).detail(last);
+    server.ok_or_else(message)
+}
+
+fn cargo(root: &Path, source: &BuildSource) -> Command {
     let mut command = Command::new("cargo");
     command.args(compile::flags(source)).arg(compile::MESSAGES).current_dir(root);
     command.env("CARGO_TERM_COLOR", "never");
@@ -107,19 +138,7 @@ async fn compile(root: &Path, source: &BuildSource, context: &EffectContext<'_>)
         command.env("RUSTFLAGS", flags);
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut cargo = OwnGroup::start(&mut command).map_err(|error| {
-        failed(format!("`cargo` cannot be run: {error}")).hint("install Rust: https://rustup.rs")
-    })?;
-    let (stdout, stderr) = (cargo.stdout(), cargo.stderr());
-    let (server, last) = tokio::join!(named_server(stdout), last_lines(stderr, context));
-    let status = cargo.wait().await.map_err(|error| failed(format!("`cargo`: {error}")))?;
-    let said = compile::flags(source).join(" ");
-    if !status.success() {
-        let message = format!("`cargo {said}` failed ({status})");
-        return Err(failed(message).hint("mend what the compiler says").detail(last));
-    }
-    let message = || failed(format!("`cargo {said}` went through and named no `crm-server`")).detail(last);
-    server.ok_or_else(message)
+    command
 }
 
 async fn named_server(stdout: Option<ChildStdout>) -> Option<PathBuf> {
@@ -131,9 +150,8 @@ async fn named_server(stdout: Option<ChildStdout>) -> Option<PathBuf> {
     server
 }
 
-async fn last_lines(stderr: Option<ChildStderr>, context: &EffectContext<'_>) -> VecDeque<String> {
-    let mut last = VecDeque::new();
-    let Some(stderr) = stderr else { return last };
+async fn last_lines(stderr: Option<ChildStderr>, last: &mut VecDeque<String>, context: &EffectContext<'_>) {
+    let Some(stderr) = stderr else { return };
     let mut lines = BufReader::new(stderr).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         (context.progress)(Progress::Message(line.trim().to_owned()));
@@ -142,7 +160,6 @@ async fn last_lines(stderr: Option<ChildStderr>, context: &EffectContext<'_>) ->
             last.pop_front();
         }
     }
-    last
 }
 
 fn evidence(file: &ReleaseFile, how: &str) -> Evidence {

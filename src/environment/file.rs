@@ -85,6 +85,11 @@ impl Tables {
         check(one_source, "build", "`[build]` wants either `profile` or `artifact`".to_owned());
         let profile = self.build.profile.as_deref().is_none_or(|name| matches!(name, "release" | "dev"));
         check(profile, "profile", "`profile` must be `release` or `dev`".to_owned());
+        check(
+            (1..=86_400).contains(&self.build.deadline_seconds),
+            "deadline_seconds",
+            "`deadline_seconds` must be 1 to 86400".to_owned(),
+        );
         let dsn = self.database.dsn_key.is_some() && self.database.migrator_dsn_key.is_some();
         check(
             self.database.embedded != dsn,

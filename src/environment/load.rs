@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use phases::environment::{BuildSource, Environment, PerfFacts, PlatformKind};
 
@@ -25,6 +26,8 @@ pub struct LoadedEnvironment {
     pub top: Top,
     /// `[backend]`.
     pub backend: Backend,
+    /// How long compiling may take.
+    pub build_deadline: Duration,
     /// `[database]`.
     pub database: Database,
     /// `[smoke]`.
@@ -175,6 +178,7 @@ impl Tables {
             config: config.to_owned(),
             top: self.top,
             backend: self.backend,
+            build_deadline: Duration::from_secs(self.build.deadline_seconds),
             database: self.database,
             smoke: self.smoke,
             notify: self.notify,

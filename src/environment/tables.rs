@@ -57,13 +57,16 @@ pub struct Backend {
 }
 
 /// `[build]`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Build {
     /// Cargo profile: `release` (static) or `dev`.
     pub profile: Option<String>,
     /// A prebuilt server instead, relative to the repository root.
     pub artifact: Option<String>,
+    /// Seconds that compiling may take before it is ended; 1 to 86,400.
+    #[serde(default = "an_hour")]
+    pub deadline_seconds: u64,
 }
 
 /// `[database]`.
@@ -192,6 +195,9 @@ fn five() -> u32 {
 }
 fn hundred() -> u32 {
     100
+}
+fn an_hour() -> u64 {
+    3_600
 }
 fn one() -> u32 {
     1
