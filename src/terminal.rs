@@ -8,6 +8,12 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 pub mod fold;
+mod screen;
+
+use screen::Screen;
+
+/// How often bars are drawn in a second.
+const REDRAWS: u8 = 20;
 
 /// Columns where nobody looks: nothing is broken for a file or a pipe.
 const UNLIMITED: usize = 1 << 16;
@@ -77,8 +83,13 @@ impl Terminal {
         let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && !dumb;
         let talk_is_terminal = std::io::stderr().is_terminal();
         let shown = if json { talk_is_terminal } else { std::io::stdout().is_terminal() };
-        let bars = (talk_is_terminal && !json && shown && !dumb && verbosity != Verbosity::Quiet)
-            .then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
+        let bars =
+            (talk_is_terminal && !json && shown && !dumb && verbosity != Verbosity::Quiet).then(|| {
+                MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(
+                    Box::new(Screen::stderr()),
+                    REDRAWS,
+                ))
+            });
         Self { verbosity, paint: Paint { on: colour && shown }, json, colour, bars }
     }
 
