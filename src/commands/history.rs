@@ -23,16 +23,17 @@ pub(super) async fn command(context: &Context, arguments: &HistoryArgs) -> Resul
         context.document(&history);
         return Ok(Exit::Done);
     }
-    let rows: Vec<[String; 2]> = history.runs.iter().map(row).collect();
-    let width = context.terminal.width();
-    // One that is too wide puts every run on two lines: columns that come and go are hard to read.
-    let narrow = rows.iter().any(|[run, end]| measure_text_width(run) + measure_text_width(end) + 2 > width);
-    for [run, end] in rows {
-        if narrow {
-            context.terminal.line(&run);
-            context.terminal.line(&format!("  {end}"));
-        } else {
-            context.terminal.data(&format!("{run}  {end}"));
+    let rows: Vec<[String; 5]> = history.runs.iter().map(row).collect();
+    let wide = rows
+        .iter()
+        .map(|[at, run, verb, release, ending]| format!("{at}  {run}  {verb:<9} {release:<32} {ending}"));
+    let wide: Vec<String> = wide.collect();
+    if wide.iter().all(|line| measure_text_width(line) <= context.terminal.width()) {
+        wide.iter().for_each(|line| context.terminal.data(line));
+    } else {
+        // Every run on two lines: columns that come and go are hard to read.
+        for [at, run, verb, release, ending] in rows {
+            context.terminal.text(&format!("{at}  {run}\n  {verb}  {release}  {ending}"));
         }
     }
     if history.runs.is_empty() {
@@ -41,10 +42,10 @@ pub(super) async fn command(context: &Context, arguments: &HistoryArgs) -> Resul
     Ok(Exit::Done)
 }
 
-/// When and which; what it did and how that ended.
-fn row(run: &LastRunView) -> [String; 2] {
+/// When, which, what it did, with what, how that ended.
+fn row(run: &LastRunView) -> [String; 5] {
     let ending = run.ending.as_deref().unwrap_or("unfinished");
     let code = run.exit_code.map_or(String::new(), |code| format!(" (exit {code})"));
     let release = run.release.as_deref().unwrap_or("-");
-    [format!("{}  {}", run.at, run.run), format!("{:<9} {release:<32} {ending}{code}", run.verb)]
+    [run.at.clone(), run.run.clone(), run.verb.clone(), release.to_owned(), format!("{ending}{code}")]
 }
