@@ -217,12 +217,12 @@ fn a_full_disk_fails_the_build_and_what_served_still_serves() {
 }
 
 /// A file system of its own with a given size. Outlives the machine that is put on it.
-struct SmallDisk {
+pub(crate) struct SmallDisk {
     place: TempDir,
 }
 
 impl SmallDisk {
-    fn mount(megabytes: u32) -> Self {
+    pub(crate) fn mount(megabytes: u32) -> Self {
         let place = tempfile::Builder::new().prefix("crmctl-disk-").tempdir().unwrap();
         let size = format!("size={megabytes}m,mode=0755");
         let arguments = ["-t", "tmpfs", "-o", &size, "tmpfs"];
@@ -232,12 +232,12 @@ impl SmallDisk {
         Self { place }
     }
 
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.place.path().join("state")
     }
 
     /// Takes all room but so many megabytes; gives the file that takes it.
-    fn fill_but(&self, megabytes: u64) -> PathBuf {
+    pub(crate) fn fill_but(&self, megabytes: u64) -> PathBuf {
         let free = free(self.place.path());
         let file = self.place.path().join(format!("filler-{megabytes}"));
         let size = free.saturating_sub(megabytes << 20).to_string();

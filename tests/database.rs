@@ -86,7 +86,7 @@ fn generated_secrets_may_be_rotated_and_are_never_made_over() {
 const NOBODY: u32 = 65534;
 
 /// The machine with everything in it, in the hands of an ordinary user who has logged in.
-fn ordinary_users(machine: &Machine) {
+pub(crate) fn ordinary_users(machine: &Machine) {
     let (server, program) = (machine.checkout().join("crm-server"), machine.checkout().join("crmctl"));
     std::fs::copy(artifact("crm-server"), &server).unwrap();
     std::fs::copy(env!("CARGO_BIN_EXE_crmctl"), &program).unwrap();
@@ -112,7 +112,7 @@ fn runtime(machine: &Machine) -> PathBuf {
     machine.checkout().with_file_name("runtime")
 }
 
-fn as_ordinary_user(machine: &Machine, arguments: &[&str]) -> Said {
+pub(crate) fn as_ordinary_user(machine: &Machine, arguments: &[&str]) -> Said {
     let ours = machine.command(arguments);
     let mut command = Command::new(machine.checkout().join("crmctl"));
     command.args(ours.get_args()).current_dir(machine.checkout()).env_clear();

@@ -14,6 +14,7 @@ mod database;
 mod down;
 mod errored;
 mod fencing;
+mod faults;
 mod gate;
 mod in_flight;
 mod interruption;

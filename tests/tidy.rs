@@ -178,3 +178,25 @@ fn the_readme_and_help_agree_on_exit_codes() {
         assert!(readme.contains(&row), "README.md lacks `{row}`");
     }
 }
+
+/// `story::fact` in backticks; an ellipsis stands for the rest of a long name, a star for all tests of a story.
+#[test]
+fn every_test_that_the_table_of_faults_names_exists() {
+    let text = std::fs::read_to_string(root().join("docs/reliability-faults.md")).unwrap();
+    let all: String = rust_files().into_iter().map(|(_, text)| text).collect();
+    let named: Vec<&str> = text.split('`').skip(1).step_by(2).filter(|word| word.contains("::")).collect();
+    assert!(named.len() > 20, "the table names {} tests", named.len());
+    let missing = |name: &&&str| {
+        let (story, fact) = name.rsplit_once("::").unwrap();
+        match (story, fact) {
+            ("story", _) => false,
+            (story, "*") => !all.contains(&format!("mod {story};")),
+            (_, fact) => match fact.strip_suffix('…') {
+                Some(begin) => !all.contains(&format!("fn {begin}")),
+                None => !all.contains(&format!("fn {fact}(")),
+            },
+        }
+    };
+    let missing: Vec<_> = named.iter().filter(missing).collect();
+    assert!(missing.is_empty(), "no such tests: {missing:#?}");
+}
