@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 mod bugs;
 mod case;
-mod chain;
+pub(crate) mod chain;
 mod figures;
 mod judge;
 mod play;
@@ -15,7 +15,7 @@ mod selection;
 mod stage;
 mod strike;
 
-use case::{Journey, Way};
+use case::{Case, DEPLOY, Journey, Outcome, Way};
 use figures::Figures;
 use selection::{Placed, Places};
 use stage::{Planted, Stage};
@@ -74,18 +74,31 @@ impl Theatre {
         }
         let stage = self.stage();
         let places = Places::of(journey, stage);
-        stage.soundly(&["deploy", "local"]).exits(0);
+        if matches!(journey, Journey::Unwinding | Journey::Rollback) {
+            stage.soundly(&DEPLOY).exits(0);
+        }
         places
+    }
+
+    fn once(&mut self, case: &Case) -> Outcome {
+        self.played += 1;
+        if case.journey == Journey::First {
+            return play::play(&mut Stage::empty(self.planted.clone()), case);
+        }
+        play::play(self.stage(), case)
     }
 
     /// Plays one case; true when nothing was broken.
     fn play(&mut self, (row, case): &Placed) -> bool {
-        let outcome = if case.journey == Journey::First {
-            play::play(&mut Stage::empty(self.planted.clone()), case)
-        } else {
-            play::play(self.stage(), case)
-        };
-        self.played += 1;
+        let mut outcome = self.once(case);
+        for _ in 1..selection::TRIES {
+            if !outcome.disturbed {
+                break;
+            }
+            tell(&format!(" again  {case}: the machine was too busy to measure"));
+            self.stage = None;
+            outcome = self.once(case);
+        }
         self.figures.take(*row, case, &outcome);
         let well = outcome.breaches.is_empty();
         tell(&format!("{} {case}", if well { "   ok  " } else { "BREACH " }));
@@ -122,10 +135,10 @@ fn one_release_serves_wherever_a_run_is_struck() {
     }
     let mut theatre = Theatre::new(None);
     let deploy = theatre.places(Journey::Deploy);
-    let mut cases = selection::some(&deploy, &Kind::ALL, &Way::ALL, 9, seed());
-    cases.extend(selection::moments(&deploy, 2, seed()));
+    let mut cases = selection::some(&deploy, &Kind::ALL, &Way::ALL, 7, seed());
+    cases.extend(selection::moments(&deploy, 1, seed()));
     let rollback = theatre.places(Journey::Rollback);
-    cases.extend(selection::some(&rollback, &[Kind::Kill, Kind::Overtaken], &Way::ALL, 2, seed()));
+    cases.extend(selection::some(&rollback, &[Kind::Kill], &Way::ALL, 1, seed()));
     let unwinding = theatre.places(Journey::Unwinding);
     cases.extend(selection::some(&unwinding, &[Kind::Kill], &Way::ALL, 2, seed()));
     theatre.play_all(&cases, Duration::MAX);

@@ -20,6 +20,7 @@ mod in_flight;
 mod interruption;
 mod jobs;
 mod judged;
+mod journals;
 mod logs;
 mod measuring;
 mod migrations;

@@ -73,16 +73,20 @@ fn hunt(places: &Places, bug: &Bug) -> String {
     panic!("`{}` was not found in {CASES} cases", bug.name);
 }
 
-/// Found by `make test` too.
-const ALWAYS: [&str; 2] = ["undo_skipped", "live_holder_ignored"];
+/// Found by `make test` too: quickly, and at the first case.
+const ALWAYS: &str = "switch_not_proved,live_holder_ignored";
 
+/// `CAMPAIGN_BUGS` names those to hunt; without it `make test-full` hunts all.
 #[test]
 fn every_planted_bug_is_found() {
-    let hunted = BUGS.iter().filter(|bug| super::all() || ALWAYS.contains(&bug.name));
+    let named = std::env::var("CAMPAIGN_BUGS").ok();
+    let names = named.or_else(|| (!super::all()).then(|| ALWAYS.to_owned()));
+    let is_hunted =
+        |bug: &&Bug| names.as_ref().is_none_or(|names| names.split(',').any(|name| name == bug.name));
     let places = Theatre::new(None).places(Journey::Deploy);
-    let lines: Vec<String> = hunted.map(|bug| hunt(&places, bug)).collect();
+    let lines: Vec<String> = BUGS.iter().filter(is_hunted).map(|bug| hunt(&places, bug)).collect();
     println!("| bug | found by case | what was seen |\n|---|---|---|\n{}", lines.join("\n"));
-    assert!(lines.len() >= ALWAYS.len());
+    assert!(lines.len() >= names.map_or(BUGS.len(), |names| names.split(',').count()), "an unknown name");
 }
 
 #[test]

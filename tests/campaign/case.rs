@@ -4,26 +4,34 @@ use std::time::Duration;
 
 use super::strike::{Kind, Point};
 
+/// A deploy that is not what a case is about.
+pub(crate) const DEPLOY: [&str; 6] =
+    ["deploy", "local", "--skip", "perf", "--reason", "this case measures nothing"];
+
 /// What is under way when it is struck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Journey {
     /// A deploy on an empty machine.
     First,
-    /// A deploy of a new release with a migration.
+    /// A deploy of a new release with a migration; its load is left out.
     Deploy,
-    /// The same on its way back: it was asked to stop after its smoke.
+    /// The same with its load, from the smoke before it on.
+    Measured,
+    /// The same on its way back: it was asked to stop while it switched.
     Unwinding,
     /// Going back to the release before.
     Rollback,
 }
 
 impl Journey {
-    pub(crate) const ALL: [Self; 4] = [Self::First, Self::Deploy, Self::Unwinding, Self::Rollback];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::First, Self::Deploy, Self::Measured, Self::Unwinding, Self::Rollback];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::First => "first deploy",
             Self::Deploy => "deploy",
+            Self::Measured => "deploy, from its load on",
             Self::Unwinding => "deploy, being taken back",
             Self::Rollback => "rollback",
         }
@@ -32,7 +40,8 @@ impl Journey {
     pub(crate) const fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::Rollback => &["rollback", "local"],
-            _ => &["deploy", "local"],
+            Self::Measured => &["deploy", "local"],
+            _ => &DEPLOY,
         }
     }
 
@@ -96,4 +105,6 @@ pub(crate) struct Outcome {
     pub(crate) recovery: Duration,
     /// The signal met a run that was still under way.
     pub(crate) struck: bool,
+    /// The machine was too busy for a load that says anything, so the run was right to go back: this says nothing.
+    pub(crate) disturbed: bool,
 }

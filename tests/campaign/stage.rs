@@ -157,6 +157,13 @@ impl Stage {
         chain::read(&self.journal())
     }
 
+    /// A load since record `from` was given up because the generator itself could not keep up.
+    pub(crate) fn load_was_invalid(&self, from: usize) -> bool {
+        let records = self.records().unwrap_or_default();
+        let mut failed = records.iter().skip(from).filter(|record| record.kind() == "FAILED");
+        failed.any(|record| record.value().to_string().contains("perf/load-is-valid"))
+    }
+
     /// Values that must be shown nowhere.
     pub(crate) fn secrets(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.place().join("secrets.env")).unwrap_or_default();

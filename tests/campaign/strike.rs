@@ -67,6 +67,10 @@ impl std::fmt::Display for Point {
 }
 
 impl Point {
+    pub(crate) fn is_of(&self, step: &str) -> bool {
+        self.step.as_deref() == Some(step)
+    }
+
     /// Every place of a run that went undisturbed.
     pub(crate) fn of(records: &[Record]) -> Vec<Self> {
         let same = |one: &Record, other: &Record| (one.kind(), one.step()) == (other.kind(), other.step());
