@@ -16,7 +16,7 @@ use super::chain::{self, Record};
 use crate::harness::machine::{Machine, Said, artifact, processes_with};
 
 /// Longest wait for anything that has to come to an end.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A crmctl with a bug in it, and which.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ pub(crate) struct Planted {
 }
 
 /// Longest wait for what comes to rest by itself: a drain, a lease.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 
 /// The machine.
 pub(crate) struct Stage {
