@@ -5,7 +5,7 @@ use crmctl::effects::SiteEffects;
 use crmctl::site::Site;
 use phases::engine::effects::{EffectContext, EffectOutcome, Effects, Evidence, Probe};
 use phases::engine::failure::{Failure, FailureClass};
-use phases::engine::platform::Platform;
+use phases::engine::platform::{Platform, Role};
 use phases::engine::step::{Action, Undo};
 
 use crate::Bug;
@@ -24,11 +24,14 @@ impl<'s> Faulty<'s> {
         Self { site, real, bug, goes_on: verb == "resume" }
     }
 
-    /// There is nothing to take back (any more).
-    async fn is_taken_back(&self, undo: &Undo) -> bool {
+    /// It is not as the action left it: it was never done, or what was done later has been taken back with it.
+    async fn is_otherwise(&self, undo: &Undo) -> bool {
         let Ok(state) = self.site.platform.state().await else { return false };
         match undo {
-            Undo::StopRelease { release } => !state.instances.iter().any(|i| i.release == *release),
+            Undo::StopRelease { release } => {
+                let waits = |role| role == Role::Candidate;
+                !state.instances.iter().any(|found| found.release == *release && waits(found.role))
+            }
             Undo::RestoreTraffic { to, .. } => state.serving == *to,
             Undo::Nothing | Undo::ForwardOnly { .. } => false,
         }
@@ -58,7 +61,7 @@ impl Effects for Faulty<'_> {
     async fn undo(&self, undo: &Undo, context: &EffectContext<'_>) -> EffectOutcome {
         match self.bug {
             Some(Bug::UndoSkipped) => EffectOutcome::Done(Evidence::default()),
-            Some(Bug::UndoIntolerant) if self.is_taken_back(undo).await => {
+            Some(Bug::UndoIntolerant) if self.is_otherwise(undo).await => {
                 let message = format!("cannot {undo}: it is not so");
                 EffectOutcome::NotDone(Failure::new(FailureClass::Failed, message))
             }

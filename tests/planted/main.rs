@@ -29,7 +29,7 @@ enum Bug {
     ProbeSaysDone,
     /// An undo is acknowledged and does not happen.
     UndoSkipped,
-    /// An undo refuses what was never done, or is taken back already.
+    /// An undo refuses what is not exactly as its action left it.
     UndoIntolerant,
     /// The end of a run is written without its clean-up.
     CleanUpForgotten,
