@@ -47,7 +47,9 @@ pub struct Context {
 
 impl Context {
     fn site(&self, name: &str, needs: Needs) -> Result<Site, Error> {
-        Site::open(&self.place, name, self.global.port, needs)
+        let terminal = self.terminal.clone();
+        let tell = Arc::new(move |news: &str| terminal.talk(&format!("note: {news}")));
+        Site::open(&self.place, name, self.global.port, needs, tell)
     }
 
     fn document(&self, document: &impl Serialize) {

@@ -48,7 +48,7 @@ impl Exit {
         (Self::Interrupted, "interrupted (unwound, or resumable: the text says which)"),
     ];
 
-    /// The one with this number.
+    /// The one with this number; a number that is none is a bug.
     pub fn of(code: u8) -> Self {
         let found = Self::TABLE.iter().find(|(exit, _)| exit.code() == code);
         found.map_or(Self::Bug, |(exit, _)| *exit)
@@ -57,11 +57,6 @@ impl Exit {
     /// The number.
     pub const fn code(self) -> u8 {
         self as u8
-    }
-
-    /// The one with this number; a number that is none is a bug.
-    pub fn of(code: u8) -> Self {
-        Self::TABLE.iter().find(|(exit, _)| exit.code() == code).map_or(Self::Bug, |(exit, _)| *exit)
     }
 }
 

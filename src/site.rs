@@ -2,7 +2,7 @@
 //! where the verb makes a release, the source. It wires; it decides nothing.
 
 pub mod database;
-mod lease;
+pub mod lease;
 mod perf_files;
 pub mod release_environment;
 pub mod resume_gate;
@@ -21,7 +21,8 @@ use secrecy::SecretString;
 use crate::environment::LoadedEnvironment;
 use crate::error::{Error, did_you_mean};
 use crate::git::Checkout;
-use crate::ledger::file::FileLedger;
+use crate::ledger::EnvironmentLedger;
+use crate::ledger::shared::Tell;
 use crate::platform::process::ProcessPlatform;
 use crate::platform::process::postgres::PrivatePostgres;
 use crate::source::Source;
@@ -93,10 +94,11 @@ pub struct Site {
     /// What runs its releases.
     pub platform: ProcessPlatform,
     /// Its memory.
-    pub ledger: FileLedger,
+    pub ledger: EnvironmentLedger,
     /// What paths in the environment file are relative to.
     pub root: PathBuf,
     source: Result<Source, Error>,
+    tell: Tell,
 }
 
 /// Whether a verb makes a release from the checkout.
@@ -109,11 +111,17 @@ pub enum Needs {
 }
 
 impl Site {
-    /// Opens an environment. Changes nothing, starts nothing.
+    /// Opens an environment. Changes nothing, starts nothing. `tell` hears what a person has to know of the ledger.
     ///
     /// # Errors
     /// Unknown environment, mistakes in its file, a state directory that cannot be used.
-    pub fn open(place: &Place, name: &str, port: Option<u16>, needs: Needs) -> Result<Self, Error> {
+    pub fn open(
+        place: &Place,
+        name: &str,
+        port: Option<u16>,
+        needs: Needs,
+        tell: Tell,
+    ) -> Result<Self, Error> {
         let mut environment = LoadedEnvironment::load(&place.config, &place.root, name, process_variable)?;
         if environment.facts.platform == PlatformKind::Swarm {
             let message = format!("`{name}` runs on platform `swarm`, which this version does not drive yet");
@@ -137,9 +145,9 @@ impl Site {
                 .hint("a release names a commit: run crmctl inside a clone of the project")),
             (Needs::WhatIsThere, _) => Err(Error::refused("this verb makes no release")),
         };
-        let ledger = FileLedger::new(state.ledger());
+        let ledger = lease::ledger_of(&environment, &state, tell.clone());
         let platform = ProcessPlatform::new(release_environment::platform_options(&environment, &state)?);
-        Ok(Self { environment, state, platform, ledger, root: place.root.clone(), source })
+        Ok(Self { environment, state, platform, ledger, root: place.root.clone(), source, tell })
     }
 
     /// What the checkout would release.

@@ -31,6 +31,7 @@ mod output;
 mod process;
 mod reports;
 mod seeding;
+mod shared_ledger;
 mod stuck;
 mod terminals;
 mod zero_failures;

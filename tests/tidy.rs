@@ -153,6 +153,7 @@ fn the_example_file_has_every_key_and_no_other() {
         ("backend", keys(schemars::schema_for!(tables::Backend))),
         ("build", keys(schemars::schema_for!(tables::Build))),
         ("database", keys(schemars::schema_for!(tables::Database))),
+        ("ledger", keys(schemars::schema_for!(tables::Ledger))),
         ("smoke", keys(schemars::schema_for!(tables::Smoke))),
         ("perf", keys(schemars::schema_for!(tables::Perf))),
         ("notify", keys(schemars::schema_for!(tables::Notify))),

@@ -12,6 +12,7 @@ use phases::rollback;
 
 use super::Context;
 use crate::error::{Error, Exit, ledger_error};
+use crate::ledger::EnvironmentLedger;
 use crate::observe;
 use crate::report::document::{Diagnosis, DiagnosisLine};
 use crate::report::table;
@@ -65,6 +66,21 @@ async fn examine(site: &Site) -> Vec<CheckEvidence> {
 
 /// Journal, runs, lease, what serves. Without a journal nothing else of it can be told.
 async fn memory(site: &Site) -> Vec<CheckEvidence> {
+    let mut lines: Vec<CheckEvidence> = ledger(site).await.into_iter().collect();
+    lines.extend(remembered(site).await);
+    lines
+}
+
+/// A ledger that operators share has to be reached; files are simply there.
+async fn ledger(site: &Site) -> Option<CheckEvidence> {
+    let EnvironmentLedger::Shared(ledger) = &site.ledger else { return None };
+    Some(match ledger.reach().await {
+        Ok(place) => well("ledger", format!("{place} answers")),
+        Err(error) => ill("ledger", "a ledger that answers", &ledger_error(&error)),
+    })
+}
+
+async fn remembered(site: &Site) -> Vec<CheckEvidence> {
     let name = &site.environment.facts.name;
     let (records, observed) = match observe::remembered(site).await {
         Ok(remembered) => remembered,

@@ -15,6 +15,7 @@ use crate::report::json::{self, EventBody, RunFinished};
 use crate::report::live::Live;
 use crate::run_id;
 use crate::site::Needs;
+use crate::site::lease::Otherwise;
 
 /// Stops releases, supervisor and private PostgreSQL, under the lease.
 ///
@@ -66,14 +67,18 @@ impl Down<'_> {
                 Error::refused("not confirmed").hint(format!("run `crmctl down {name} --purge --yes`"))
             );
         }
-        let lease = site.take_lease(self.run, "down").await?;
+        let lease = site.take_lease(self.run, "down", Otherwise::Refuse).await?;
         let (verb, token) = ("down".to_owned(), lease.token);
         if terminal.json {
             self.live.tell_machine(EventBody::RunStarted { verb, token });
         }
         if purge {
-            // The lease goes with the state.
-            site.platform.purge(token).await.map_err(|error| self.not_down(&error))?;
+            let purged = site.platform.purge(token).await.map_err(|error| self.not_down(&error));
+            // One in the state directory is gone with it; a shared one is not.
+            if let Err(error) = site.ledger.release(&lease).await {
+                tracing::warn!(%error, "the lease could not be given back");
+            }
+            purged?;
             terminal.line(&format!("{name} is down and its state is removed"));
             return Ok(None);
         }

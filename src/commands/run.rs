@@ -23,6 +23,7 @@ use crate::report::json::{self, EventBody};
 use crate::report::live::Live;
 use crate::report::{plan as plan_report, summary};
 use crate::run_id::{self, RunId};
+use crate::site::lease::Otherwise;
 use crate::site::{Needs, Site, secrets_gate};
 use crate::{actor, requirements};
 
@@ -169,7 +170,8 @@ impl<'c> Run<'c> {
     }
 
     async fn lease(&self, site: &Site) -> Result<Lease, Error> {
-        site.take_lease_from(self.context.doors.ledger(site), &self.id, &self.verb).await
+        let (ledger, otherwise) = (self.context.doors.ledger(site), Otherwise::of(&self.verb));
+        site.take_lease_from(ledger, &self.id, &self.verb, otherwise).await
     }
 
     async fn give_back(&self, site: &Site, lease: &Lease) {

@@ -113,7 +113,11 @@ fn lines(status: &Status) -> Vec<String> {
         format!("{} ({state}, {since})", serving.id)
     });
     let lease = status.lease.as_ref().map_or_else(none, |lease| {
-        let dead = if lease.expired { ", its process is gone" } else { "" };
+        let dead = match (lease.expired, &lease.expires_at) {
+            (false, _) => "",
+            (true, None) => ", its process is gone",
+            (true, Some(_)) => ", it has run out or its process is gone",
+        };
         format!("{} with run {} since {}{dead}", lease.holder, lease.run, lease.since)
     });
     let last = status.last_run.as_ref().map_or_else(none, |run| {

@@ -46,7 +46,11 @@ fn may_be_taken(name: &str, arguments: &UnlockArgs, holder: Option<Lease>) -> Re
     }
     if !holder.expired && !arguments.force {
         let hint = "stop it where it runs; if that cannot be done, add `--force --reason TEXT`";
-        return Err(Error::new(Exit::LeaseHeld, format!("{held}, and its process lives")).hint(hint));
+        let lives = match &holder.expires_at {
+            None => "its process lives".to_owned(),
+            Some(end) => format!("it lasts until {end} at least"),
+        };
+        return Err(Error::new(Exit::LeaseHeld, format!("{held}, and {lives}")).hint(hint));
     }
     Ok(holder)
 }

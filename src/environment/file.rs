@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::document::{Document, Mistake};
 use super::tables::{
-    self, Backend, Build, Contacts, Database, Notify, Owners, Perf, PlatformName, Smoke, Top,
+    self, Backend, Build, Contacts, Database, Ledger, Notify, Owners, Perf, PlatformName, Smoke, Top,
 };
 
 /// The tables of one file, parsed.
@@ -14,6 +14,7 @@ pub(super) struct Tables {
     pub(super) backend: Backend,
     pub(super) build: Build,
     pub(super) database: Database,
+    pub(super) ledger: Ledger,
     pub(super) smoke: Smoke,
     pub(super) perf: Perf,
     pub(super) notify: Notify,
@@ -28,6 +29,7 @@ impl Tables {
         let backend = document.table("backend");
         let build = document.table("build");
         let database = document.table("database");
+        let ledger = document.table("ledger");
         let smoke = document.table("smoke");
         let perf = document.table("perf");
         let notify = document.table("notify");
@@ -40,6 +42,7 @@ impl Tables {
                 backend: backend?,
                 build: build?,
                 database: database?,
+                ledger: ledger?,
                 smoke: smoke?,
                 perf: perf?,
                 notify: notify?,
@@ -95,6 +98,14 @@ impl Tables {
             self.database.embedded != dsn,
             "database",
             "`[database]` wants either `embedded = true` or both `dsn_key` and `migrator_dsn_key`".to_owned(),
+        );
+        let own = self.ledger.dsn_key.is_none()
+            || self.database.keys().all(|key| Some(key) != self.ledger.dsn_key.as_deref());
+        check(
+            own,
+            "ledger",
+            "`[ledger] dsn_key` must be another key than those of `[database]`: the ledger has a database of its own"
+                .to_owned(),
         );
         check((1..=100_000).contains(&self.perf.rate), "rate", "`rate` must be 1 to 100000".to_owned());
         let seconds = self.perf.duration_seconds;

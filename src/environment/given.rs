@@ -7,19 +7,20 @@ use secrecy::SecretString;
 
 use super::keys;
 use super::secrets::Secrets;
-use super::tables::{Database, Notify};
+use super::tables::{Database, Ledger, Notify};
 
 /// Name under which the backend looks for its database.
 const BACKEND_DSN: &str = "POSTGRES_DSN";
 
 /// Values by the name that the backend knows. Never among them: the migrator's DSN, since that role passes
-/// row-level security, and the chat's address.
+/// row-level security, the ledger's, and the chat's address.
 pub fn given<'s>(
     secrets: &'s Secrets,
     database: &Database,
+    ledger: &Ledger,
     notify: &Notify,
 ) -> BTreeMap<&'s str, &'s SecretString> {
-    let named = named_keys(database);
+    let named = named_keys(database, ledger);
     let own = |name: &str| named.contains(&name) || notify.is_webhook(name);
     let reaches = |name: &str| !own(name) && keys::find(name).is_none_or(|key| key.backend);
     let mut all: BTreeMap<&str, &SecretString> = secrets.iter().filter(|(name, _)| reaches(name)).collect();
@@ -29,9 +30,9 @@ pub fn given<'s>(
     all
 }
 
-/// Keys that `[database]` names.
-pub fn named_keys(database: &Database) -> Vec<&str> {
-    database.dsn_key.as_deref().into_iter().chain(database.migrator_dsn_key.as_deref()).collect()
+/// Keys of DSNs that `[database]` and `[ledger]` name.
+pub fn named_keys<'t>(database: &'t Database, ledger: &'t Ledger) -> Vec<&'t str> {
+    database.keys().chain(ledger.dsn_key.as_deref()).collect()
 }
 
 #[cfg(test)]
@@ -51,7 +52,8 @@ mod tests {
             ..Database::default()
         };
         let notify = Notify { webhook_key: Some("HOOK".to_owned()), ..Notify::default() };
-        let all = given(&secrets, &database, &notify);
+        let ledger = Ledger { dsn_key: Some("MEMORY".to_owned()) };
+        let all = given(&secrets, &database, &ledger, &notify);
         all.into_iter().map(|(name, value)| (name.to_owned(), value.expose_secret().to_owned())).collect()
     }
 
@@ -70,8 +72,15 @@ mod tests {
 
     #[test]
     fn what_the_backend_may_know_beyond_the_table_is_given() {
-        let all =
-            given_of(&[("LOGIN_WINDOW_SECONDS", "60"), ("REDIS_HOST", "r"), ("HOOK", "https://h/x")], None);
+        let all = given_of(
+            &[
+                ("LOGIN_WINDOW_SECONDS", "60"),
+                ("REDIS_HOST", "r"),
+                ("HOOK", "https://h/x"),
+                ("MEMORY", "dsn"),
+            ],
+            None,
+        );
         assert_eq!(all.into_keys().collect::<Vec<_>>(), ["LOGIN_WINDOW_SECONDS", "REDIS_HOST"]);
     }
 }

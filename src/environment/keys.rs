@@ -42,9 +42,10 @@ const fn own(name: &'static str, purpose: &'static str, strength: Strength) -> K
 }
 
 /// All of them.
-pub const KEYS: [Key; 21] = [
+pub const KEYS: [Key; 22] = [
     secret("POSTGRES_DSN", "database of the backend, as role crm_app", Strength::Dsn),
     own("POSTGRES_MIGRATOR_DSN", "the same database, as role crm_migrator", Strength::Dsn),
+    own("LEDGER_DSN", "the shared ledger's own database", Strength::Dsn),
     plain("REDIS_HOST", "cache server", Strength::Any),
     plain("REDIS_PORT", "cache server's port", Strength::Any),
     secret("REDIS_PASSWORD", "cache server's password", Strength::AtLeast(8)),

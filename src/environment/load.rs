@@ -12,7 +12,7 @@ use super::file::Tables;
 use super::fingerprint::fingerprint;
 use super::given::{given, named_keys};
 use super::secrets::Secrets;
-use super::tables::{Backend, Database, Notify, Owners, PlatformName, Smoke, Top};
+use super::tables::{Backend, Database, Ledger, Notify, Owners, PlatformName, Smoke, Top};
 use crate::error::{Error, did_you_mean};
 
 /// An environment with everything that running it needs.
@@ -30,6 +30,8 @@ pub struct LoadedEnvironment {
     pub build_deadline: Duration,
     /// `[database]`.
     pub database: Database,
+    /// `[ledger]`.
+    pub ledger: Ledger,
     /// `[smoke]`.
     pub smoke: Smoke,
     /// `[notify]`.
@@ -135,7 +137,7 @@ impl Tables {
         let secrets_file = self.top.secrets_file.as_ref().map(|file| root.join(file));
         let optional = self.database.embedded;
         let secrets_file = secrets_file.filter(|file| !optional || file.exists());
-        let named = named_keys(&self.database);
+        let named = named_keys(&self.database, &self.ledger);
         let webhook = self.notify.webhook_key.as_deref();
         let loaded = Secrets::load(secrets_file.as_deref(), &named, webhook, process);
         let (secrets, secret_mistakes) = match loaded {
@@ -180,6 +182,7 @@ impl Tables {
             backend: self.backend,
             build_deadline: Duration::from_secs(self.build.deadline_seconds),
             database: self.database,
+            ledger: self.ledger,
             smoke: self.smoke,
             notify: self.notify,
             owners: self.owners,
@@ -195,7 +198,7 @@ impl Tables {
         let drain = self.top.drain_seconds.to_string();
         let mut plain = vec![("url", self.backend.url.as_str()), ("drain_seconds", drain.as_str())];
         plain.extend(self.backend.env.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        fingerprint(&plain, &given(secrets, &self.database, &self.notify))
+        fingerprint(&plain, &given(secrets, &self.database, &self.ledger, &self.notify))
     }
 }
 

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Names of all tables.
-pub const NAMES: [&str; 8] =
-    ["backend", "build", "database", "smoke", "perf", "notify", "owners", "contacts"];
+pub const NAMES: [&str; 9] =
+    ["backend", "build", "database", "ledger", "smoke", "perf", "notify", "owners", "contacts"];
 
 /// What stands above the first table.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -83,6 +83,21 @@ pub struct Database {
     /// Migrations that must be part of the release.
     #[serde(default)]
     pub required_migrations: Vec<i64>,
+}
+
+impl Database {
+    /// Keys in the secrets file that it names.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.dsn_key.as_deref().into_iter().chain(self.migrator_dsn_key.as_deref())
+    }
+}
+
+/// `[ledger]`: where the environment's lease and journal are.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ledger {
+    /// Key in the secrets file with the DSN of a database that operators share; absent = files in the state directory.
+    pub dsn_key: Option<String>,
 }
 
 /// `[smoke]`.

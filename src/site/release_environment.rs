@@ -54,7 +54,9 @@ fn configured(environment: &LoadedEnvironment) -> Result<Vec<EnvironmentVariable
     for (name, value) in &environment.backend.env {
         put(name, value.as_str().into());
     }
-    for (name, value) in given(&environment.secrets, &environment.database, &environment.notify) {
+    for (name, value) in
+        given(&environment.secrets, &environment.database, &environment.ledger, &environment.notify)
+    {
         put(name, value.clone());
     }
     Ok(variables(all))

@@ -48,6 +48,10 @@ impl Effects for Faulty<'_> {
         }
     }
 
+    async fn fence(&self, token: u64) -> EffectOutcome {
+        self.real.fence(token).await
+    }
+
     async fn apply(&self, action: &Action, context: &EffectContext<'_>) -> EffectOutcome {
         match (self.bug, action) {
             (Some(Bug::SwitchNotProved), Action::ShiftTraffic { .. })

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
+use crmctl::ledger::EnvironmentLedger;
 use crmctl::ledger::file::FileLedger;
 use crmctl::site::Site;
 use phases::engine::journal::{Draft, Kind, Record, SCHEMA};
@@ -25,7 +26,7 @@ impl<'s> Faulty<'s> {
         Self { site, bug, held: Mutex::default(), revived: Mutex::default() }
     }
 
-    fn real(&self) -> &FileLedger {
+    fn real(&self) -> &EnvironmentLedger {
         &self.site.ledger
     }
 
@@ -44,8 +45,12 @@ impl<'s> Faulty<'s> {
             Some(known) => known,
             None => {
                 let ledger = FileLedger::new(self.site.state.ledger());
-                let claim =
-                    Claim { holder: lost.holder.clone(), run: lost.run.clone(), verb: "deploy".to_owned() };
+                let claim = Claim {
+                    holder: lost.holder.clone(),
+                    run: lost.run.clone(),
+                    verb: "deploy".to_owned(),
+                    above: lost.token,
+                };
                 let lease = ledger.acquire(&claim).await?;
                 (ledger, lease)
             }
@@ -62,7 +67,7 @@ impl Ledger for Faulty<'_> {
         if self.bug == Some(Bug::LiveHolderIgnored)
             && let Some(holder) = self.real().holder().await?.filter(|holder| !holder.expired)
         {
-            self.real().revoke(&holder)?;
+            self.real().revoke(&holder).await?;
         }
         self.real().acquire(claim).await
     }
@@ -79,6 +84,10 @@ impl Ledger for Faulty<'_> {
             Some(Bug::LeaseKept) => Ok(()),
             _ => self.real().release(lease).await,
         }
+    }
+
+    async fn revoke(&self, lease: &Lease) -> Result<(), LedgerError> {
+        self.real().revoke(lease).await
     }
 
     async fn holder(&self) -> Result<Option<Lease>, LedgerError> {

@@ -86,7 +86,8 @@ async fn run_is_left_to_a_newer_one_that_has_raised_the_fence() {
 #[tokio::test]
 async fn lease_that_is_lost_while_a_target_is_silent_ends_the_asking() {
     let scene = Scene::grown(1).await;
-    let claim = Claim { holder: "ana@pc1".to_owned(), run: "run-2".to_owned(), verb: "deploy".to_owned() };
+    let claim =
+        Claim { holder: "ana@pc1".to_owned(), run: "run-2".to_owned(), verb: "deploy".to_owned(), above: 0 };
     let ledger = scene.ledger.another();
     let lease = ledger.acquire(&claim).await.unwrap();
     for _ in 0..2 {

@@ -15,6 +15,7 @@ use super::failed;
 use super::subject::Subject;
 use crate::cli::MigrateRollbackArgs;
 use crate::error::{Error, Exit};
+use crate::site::lease::Otherwise;
 use crate::site::{Needs, Site};
 use crate::{actor, effects, observe, rollback_set, run_id};
 
@@ -28,7 +29,7 @@ const VERB: &str = "migrate rollback";
 pub(super) async fn command(context: &Context, arguments: &MigrateRollbackArgs) -> Result<Exit, Error> {
     let site = context.site(&arguments.environment, Needs::WhatIsThere)?;
     let subject = Subject::of_site(&site, &context.place.root)?;
-    let lease = site.take_lease(&run_id::fresh(), VERB).await?;
+    let lease = site.take_lease(&run_id::fresh(), VERB, Otherwise::Refuse).await?;
     let outcome = under_lease(&site, &subject, &lease, arguments).await;
     if let Err(error) = site.ledger.release(&lease).await {
         context.terminal.talk(&format!("the lease could not be given back: {error}"));
