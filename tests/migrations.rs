@@ -164,7 +164,7 @@ fn a_revert_is_refused_when_nobody_can_tell_what_serves() {
     let aside = machine.state().join("local/releases-aside");
     std::fs::rename(&releases, &aside).unwrap();
     std::fs::write(&releases, "no directory").unwrap();
-    machine.crmctl(&CONSENTS).exits(10).says(&["cannot be read", "hint:"]);
+    machine.crmctl(&CONSENTS).exits(10).says(&["releases` cannot be used", "not a directory", "hint:"]);
     std::fs::remove_file(&releases).unwrap();
     std::fs::rename(&aside, &releases).unwrap();
     assert_eq!(state_of(&machine, 16), "applied");

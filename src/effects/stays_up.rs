@@ -3,8 +3,9 @@
 
 use std::time::Instant;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use phases::engine::failure::{CheckEvidence, CheckOutcome};
+use phases::engine::ledger::Ledger;
 use phases::release::ReleaseId;
 
 use crate::platform::process::Death;
@@ -23,7 +24,7 @@ pub(super) struct Seen {
 /// Looks for a death of `release` since `run` began; `suite` gives the check its name.
 pub(super) async fn look(site: &Site, suite: &str, release: &ReleaseId, run: &str) -> Seen {
     let begun = Instant::now();
-    let since = run_id::began(run).unwrap_or_else(Utc::now);
+    let since = began(site, run).await;
     let (outcome, actual, last_words) = match site.platform.death_of(release, since).await {
         Ok(None) => (CheckOutcome::Passed, "none died".to_owned(), Vec::new()),
         Ok(Some(Death { what, last_words })) => (CheckOutcome::Failed, what, last_words),
@@ -39,4 +40,13 @@ pub(super) async fn look(site: &Site, suite: &str, release: &ReleaseId, run: &st
         duration_ms: begun.elapsed().as_secs_f64() * 1e3,
     };
     Seen { check, last_words }
+}
+
+/// When `run` was planned, by its journal: the name of a run tells the second only, and what died within it before the
+/// run began is none of its business.
+async fn began(site: &Site, run: &str) -> DateTime<Utc> {
+    let records = site.ledger.records().await.unwrap_or_default();
+    let planned = records.iter().find(|record| record.run == run);
+    let at = planned.and_then(|record| DateTime::parse_from_rfc3339(&record.at).ok());
+    at.map(|at| at.with_timezone(&Utc)).or_else(|| run_id::began(run)).unwrap_or_else(Utc::now)
 }

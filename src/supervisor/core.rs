@@ -14,6 +14,7 @@ use super::process::ProcessIdentity;
 use super::protocol::{Refusal, RefusalKind, Variable};
 use super::revive::Restarts;
 use super::state::{StateFileError, StoredInstance, StoredState};
+use crate::error::chain;
 use crate::state_directory::{SocketDirectory, StateDirectory};
 
 /// One supervisor. Effects run one after the other; reading never waits for them.
@@ -110,7 +111,7 @@ impl Supervisor {
         }
         self.change(|state| state.accept(token))
             .unwrap_or_else(Err)
-            .map_err(|error| Refusal::new(RefusalKind::of(&error), error.to_string()))
+            .map_err(|error| Refusal::new(RefusalKind::of(&error), chain(&error)).maybe_hint(error.hint()))
     }
 
     /// Makes fresh sockets for instance `number` and keeps them with its environment.

@@ -44,6 +44,16 @@ pub enum SupervisorError {
     Io(#[from] IoError),
 }
 
+impl StateFileError {
+    /// The next action, where it is not plain.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Io { .. } => Some("free space or mend the permissions, then run it again"),
+            Self::Broken { .. } | Self::LowerToken { .. } => None,
+        }
+    }
+}
+
 impl SupervisorError {
     pub(super) fn from_lock(error: StateFileError) -> Self {
         match error {

@@ -235,6 +235,12 @@ impl Refusal {
     }
 
     #[must_use]
+    pub(crate) fn maybe_hint(mut self, hint: Option<&str>) -> Self {
+        self.hint = hint.map(str::to_owned);
+        self
+    }
+
+    #[must_use]
     pub(crate) fn detail(mut self, lines: Vec<String>) -> Self {
         self.detail = lines;
         self

@@ -189,8 +189,9 @@ impl Play<'_> {
         let lost = held.is_some() && !over;
         if let Some(code) = self.breaches.take(strike::ended(run)) {
             let wanted = if lost { 12 } else { self.case.journey.code() };
-            self.breaches
-                .check(code == wanted, || format!("the overtaken run exits {code} instead of {wanted}"));
+            self.breaches.check(code == wanted, || {
+                format!("the overtaken run exits {code} instead of {wanted} (lease {held:?}, over: {over})")
+            });
         }
         if lost {
             let after = stage.records().map(|records| records.len());

@@ -88,7 +88,10 @@ impl Unanswered {
             Self::StateFile(StateFileError::LowerToken { .. }) => {
                 EffectOutcome::NotDone(failure(FailureClass::LeaseLost))
             }
-            Self::StateFile(_) => EffectOutcome::NotDone(failure(FailureClass::Failed)),
+            Self::StateFile(error) => {
+                let hint = error.hint().map(str::to_owned);
+                EffectOutcome::NotDone(Failure { hint, ..failure(FailureClass::Failed) })
+            }
             Self::NoSupervisor { hint, log, .. } => {
                 EffectOutcome::NotDone(Failure { hint, ..failure(FailureClass::Refused).detail(log) })
             }
