@@ -77,7 +77,7 @@ impl Operator {
     /// A holder on another machine that renews no more: its lease lasts so long yet.
     fn hold_elsewhere(&self, seconds: u32) {
         let _: i64 = self.ask(&format!(
-            "UPDATE ledger.lease SET token = token + 1, holder = 'ben@pc2', run = 'run-of-ben', claim = 'x', boot = 'pc2', \
+            "UPDATE ledger.lease SET token = token + 1, holder = 'ben@pc2', run = '20261124T120301Z-be17', claim = 'x', boot = 'pc2', \
              pid_namespace = 'pc2', pid = 7, started = 7, since = clock_timestamp(), \
              expires_at = clock_timestamp() + interval '{seconds} seconds' RETURNING token"
         ));
@@ -156,7 +156,7 @@ fn a_mistake_in_the_secrets_leaves_the_way_back_open() {
     operator.crmctl(&DEPLOY).exits(0);
     operator.use_ledger("changeme");
     operator.crmctl(&DEPLOY).exits(10).says(&["LEDGER_DSN` is"]);
-    operator.crmctl(&["rollback", "local"]).exits(0).says(&["note: the ledger is away"]);
+    operator.crmctl(&["rollback", "local"]).exits(31).says(&["note: the ledger is away"]);
     assert_eq!(operator.machine.serving(), first);
     operator.find_ledger();
     operator.crmctl(&["smoke", "local"]).exits(0).says(&["were written here while the ledger was away"]);
@@ -169,16 +169,16 @@ fn deploy_is_refused_and_rollback_waits_for_a_lease_of_another_machine() {
     operator.machine.commit("second");
     operator.crmctl(&DEPLOY).exits(0);
     operator.hold_elsewhere(600);
-    operator.crmctl(&DEPLOY).exits(11).says(&["`ben@pc2` holds the lease", "run-of-ben"]);
+    operator.crmctl(&DEPLOY).exits(11).says(&["`ben@pc2` holds the lease", "20261124T120301Z-be17"]);
     let token = operator.tokens().to_string();
-    let unlock = ["unlock", "local", "--run", "run-of-ben", "--token", &token];
+    let unlock = ["unlock", "local", "--run", "20261124T120301Z-be17", "--token", &token];
     operator.crmctl(&unlock).exits(11).says(&["it lasts until", "--force --reason"]);
     let forced = [&unlock[..], &["--force", "--reason", "his machine burnt"]].concat();
     operator.crmctl(&forced).exits(0);
     operator.hold_elsewhere(3);
     operator.crmctl(&["rollback", "local"]).exits(0).says(&[
         "note: waiting up to 35 s",
-        "run-of-ben",
+        "20261124T120301Z-be17",
         "ben@pc2",
     ]);
     assert_eq!(operator.history()[..2], ["rollback rolled_back", "unlock done"]);
