@@ -174,6 +174,8 @@ impl Play<'_> {
 
     fn overtake(&mut self, stage: &Stage, before: &Before, run: &mut Child) {
         strike::send(run, Signal::STOP);
+        // Asked before `unlock`, which is a run of its own in the journal.
+        let over = stage.records().is_ok_and(|r| chain::open(&r).is_none());
         let held = self.is_held(stage);
         if let Some((id, token)) = &held {
             let unlock =
@@ -181,7 +183,6 @@ impl Play<'_> {
             let unlocked = stage.crmctl(&unlock);
             self.breaches.check(unlocked.code == 0, || format!("unlock exits {}", unlocked.code));
         }
-        let over = stage.records().is_ok_and(|r| chain::open(&r).is_none());
         self.go_on(stage, before);
         let records = stage.records().map(|records| records.len());
         let answers = stage.answers();
