@@ -15,9 +15,7 @@ pub fn fold(line: &str, width: usize, hang: usize) -> Vec<String> {
     for (gap, word) in words(line, room) {
         let piece = format!("{}{word}", " ".repeat(gap));
         let begun = !current.trim().is_empty();
-        // One that is too long for any line is broken by the terminal anyway, and reads best where it belongs.
-        let helps = measure_text_width(&word) <= room;
-        if begun && helps && measure_text_width(&current) + measure_text_width(&piece) > width {
+        if begun && measure_text_width(&current) + measure_text_width(&piece) > width {
             lines.push(std::mem::replace(&mut current, format!("{}{word}", " ".repeat(hang))));
         } else {
             current.push_str(&piece);
@@ -108,7 +106,7 @@ mod tests {
     #[test]
     fn a_long_word_is_left_whole_for_people_and_broken_in_tables() {
         let line = "see /var/lib/crmctl/local/logs/x.log now";
-        assert_eq!(fold(line, 16, 2), ["see /var/lib/crmctl/local/logs/x.log", "  now"]);
+        assert_eq!(fold(line, 16, 2), ["see", "  /var/lib/crmctl/local/logs/x.log", "  now"]);
         let hard = fold_hard(line, 16, 2);
         assert_eq!(hard.concat().replace(' ', ""), line.replace(' ', ""), "{hard:?}");
         assert!(hard.iter().all(|line| measure_text_width(line) <= 16), "{hard:?}");
