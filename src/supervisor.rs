@@ -22,6 +22,7 @@ pub(crate) mod logs;
 mod options;
 pub(crate) mod process;
 pub(crate) mod protocol;
+pub(crate) mod retire;
 mod revive;
 mod server;
 pub(crate) mod spawn;

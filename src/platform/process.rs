@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::state_directory::StateDirectory;
 use crate::supervisor::protocol::{Request, Start};
+use crate::supervisor::retire::retire_offline;
 use crate::supervisor::state::StoredState;
 use crate::supervisor::strangers;
 
@@ -24,7 +25,6 @@ mod observe;
 pub mod postgres;
 mod ready;
 mod release_environment;
-mod retire;
 mod serving;
 mod supervised;
 mod vitals;
@@ -184,14 +184,14 @@ impl Platform for ProcessPlatform {
     }
 
     async fn retire(&self, keep: &[ReleaseId], context: &EffectContext<'_>) -> EffectOutcome {
-        let request = Request::Fence { token: context.token };
-        match self.ending_effect(request, "noted").await {
-            EffectOutcome::Done(_) => {}
-            refused => return refused,
-        }
-        match self.state().await {
-            Ok(state) => retire::retire(&self.options.directory, &state, keep),
-            Err(error) => EffectOutcome::NotDone(Failure::new(FailureClass::Failed, error.to_string())),
+        match self.is_at_rest().await {
+            Ok(false) => self.effect(Request::Retire { keep: keep.to_vec(), token: context.token }).await,
+            Err(unanswered) => unanswered.into_outcome(),
+            Ok(true) => match retire_offline(&self.options.directory, context.token, keep).await {
+                Ok(Ok(summary)) => done(summary),
+                Ok(Err(reason)) => EffectOutcome::NotDone(Failure::new(FailureClass::Failed, reason)),
+                Err(error) => Unanswered::from(error).into_outcome(),
+            },
         }
     }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::state::StoredState;
 
 /// Version of everything in this file.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// Beyond drain and longest request: what a server says last, with room for a busy machine.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
@@ -76,6 +76,13 @@ pub(crate) enum Request {
         /// Fencing token.
         token: u64,
     },
+    /// Remove the releases that neither run nor are kept.
+    Retire {
+        /// What somebody may go back to.
+        keep: Vec<ReleaseId>,
+        /// Fencing token.
+        token: u64,
+    },
     /// Remember the token, refuse it when it is low; nothing else.
     Fence {
         /// Fencing token.
@@ -97,6 +104,7 @@ impl Request {
             Self::Switch { token, .. }
             | Self::Stop { token, .. }
             | Self::Withdraw { token, .. }
+            | Self::Retire { token, .. }
             | Self::Fence { token }
             | Self::Shutdown { token } => Some(*token),
         }
@@ -263,7 +271,7 @@ mod tests {
     fn request_has_the_documented_form() {
         let to = "0123456789ab.01234567".parse().unwrap();
         let line = serde_json::to_string(&Envelope { v: version(), body: Request::Switch { to, token: 7 } });
-        let expected = r#"{"v":2,"body":{"switch":{"to":"0123456789ab.01234567","token":7}}}"#;
+        let expected = r#"{"v":3,"body":{"switch":{"to":"0123456789ab.01234567","token":7}}}"#;
         assert_eq!(line.unwrap(), expected);
     }
 }

@@ -108,6 +108,7 @@ async fn perform(supervisor: &Arc<Supervisor>, request: Request) -> Result<Strin
         Request::Switch { to, .. } => supervisor.switch(&to).await,
         Request::Stop { release, .. } => supervisor.stop(&release).await,
         Request::Withdraw { release, .. } => supervisor.withdraw(&release).await,
+        Request::Retire { keep, .. } => supervisor.retire(&keep),
         Request::Shutdown { .. } => supervisor.shut_down().await,
     }
 }

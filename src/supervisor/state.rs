@@ -205,16 +205,18 @@ impl StoredState {
         .await
     }
 
-    async fn change_offline(
+    /// Accepts a token while no supervisor runs and changes what the next one begins with.
+    pub(crate) async fn change_offline<T>(
         state: &StateDirectory,
         token: u64,
-        change: impl FnOnce(&mut Self),
-    ) -> Result<(), StateFileError> {
+        change: impl FnOnce(&mut Self) -> T,
+    ) -> Result<T, StateFileError> {
         let _lock = lock(state).await?;
         let mut found = Self::read(state)?;
         found.accept(token)?;
-        change(&mut found);
-        found.write(state)
+        found.write(state)?;
+        let result = change(&mut found);
+        found.write(state).map(|()| result)
     }
 }
 
@@ -259,8 +261,8 @@ mod tests {
         let (_directory, state) = state_directory();
         StoredState::fence_offline(&state, 7).await.unwrap();
         StoredState::fence_offline(&state, 7).await.unwrap();
-        let error = StoredState::fence_offline(&state, 6).await.unwrap_err();
-        assert!(matches!(error, StateFileError::LowerToken { token: 6, seen: 7 }));
+        let refused = StoredState::fence_offline(&state, 6).await;
+        assert!(matches!(refused, Err(StateFileError::LowerToken { token: 6, seen: 7 })));
         assert_eq!(StoredState::read(&state).unwrap().token, 7);
     }
 
@@ -284,8 +286,7 @@ mod tests {
     fn foreign_file_is_named_and_not_overwritten() {
         let (_directory, state) = state_directory();
         std::fs::write(StoredState::path(&state), "{\"schema\":1}").unwrap();
-        let error = StoredState::read(&state).unwrap_err();
-        assert!(error.to_string().contains("state.json"), "{error}");
+        assert!(StoredState::read(&state).unwrap_err().to_string().contains("state.json"));
     }
 
     #[test]
@@ -294,7 +295,6 @@ mod tests {
         let release = |n: u32| -> ReleaseId { format!("0123456789ab.{n:08}").parse().unwrap() };
         let record = |n| ExitRecord { release: release(n), exit: Exit::Code(1), at: now(), lines: vec![] };
         (0..20).for_each(|n| state.remember_exit(record(n % 10)));
-        assert_eq!(state.exits.len(), EXITS_KEPT);
-        assert_eq!(state.exits.last().unwrap().release, release(9));
+        assert_eq!((state.exits.len(), &state.exits.last().unwrap().release), (EXITS_KEPT, &release(9)));
     }
 }

@@ -87,3 +87,18 @@ async fn silent_supervisor_leaves_the_fence_unknown_and_is_asked_again() {
     assert_eq!((state.token, roles(&state, &release)), (2, vec![Role::Serving]));
     platform.down(2).await.unwrap();
 }
+
+#[tokio::test]
+async fn releases_are_removed_where_nothing_lives_without_a_supervisor_and_not_for_an_older_run() {
+    let machine = Machine::new();
+    let platform = machine.platform(&[]);
+    let (old, new) = (machine.release(1), machine.release(2));
+    machine.deploy(&platform, &old, 1).await;
+    platform.down(2).await.unwrap();
+    let keep = std::slice::from_ref(&new);
+    assert_eq!(not_done(platform.retire(keep, &machine.context(1)).await).class, FailureClass::LeaseLost);
+    assert!(platform.state().await.unwrap().present.contains(&old), "an older run removed it");
+    done(platform.retire(keep, &machine.context(2)).await);
+    assert_eq!(platform.state().await.unwrap().present, [new]);
+    assert!(!machine.state().sockets().unwrap().supervisor().exists(), "a supervisor was started");
+}
