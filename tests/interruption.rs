@@ -31,7 +31,8 @@ pub(crate) fn good(machine: &Machine) -> String {
 
 #[test]
 fn a_killed_run_is_resumed_and_one_release_serves_throughout() {
-    for step in ["deploy.start", "deploy.shift", "smoke.run", "perf.load"] {
+    // Every other place is one of the campaign's.
+    for step in ["deploy.shift", "perf.load"] {
         let machine = Machine::new();
         let old = good(&machine);
         machine.commit("change");

@@ -8,7 +8,8 @@ mod database;
 mod envelope;
 mod error;
 mod extract;
-#[cfg(feature = "faults")]
+#[cfg(any(feature = "faults", test))]
+#[cfg_attr(not(feature = "faults"), expect(dead_code, reason = "its unit tests run without it too"))]
 mod faults;
 pub mod jobs;
 mod lifecycle;

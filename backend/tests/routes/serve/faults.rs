@@ -1,16 +1,15 @@
 //! Releases that break on purpose; and that a release which is none holds no trace of them.
 
-#[cfg(feature = "faults")]
 mod built_in {
     use super::super::client::{get, post, tcp, unix};
-    use super::super::process::{Release, Stage};
+    use super::super::process::{Release, Stage, faulty};
 
     fn broken(stage: &Stage, fault: &str) -> Release {
         stage.release_on(&stage.public, "aaa", command(stage, fault))
     }
 
     fn command(stage: &Stage, fault: &str) -> std::process::Command {
-        let mut command = stage.command("aaa", 0);
+        let mut command = stage.command_of(&faulty(), "aaa", 0);
         command.env("CRM_FAULT", fault);
         command
     }
@@ -88,7 +87,6 @@ mod built_in {
     }
 }
 
-#[cfg(not(feature = "faults"))]
 mod left_out {
     use super::super::client::{get, unix};
     use super::super::process::{BINARY, Stage};

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,13 @@ use crate::harness::{KEY, TestDatabase};
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_crm-server");
 /// Longest wait for anything a healthy server does.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The same server, able to break on purpose.
+pub(crate) fn faulty() -> PathBuf {
+    let file = Path::new(BINARY).parent().unwrap().join("../artifacts/crm-server-faults");
+    assert!(file.is_file(), "`{}` is missing; run `make test`, or `scripts/build-artifacts`", file.display());
+    file
+}
 
 /// A socket that releases take turns on, and a directory for theirs.
 pub(crate) struct Stage {
@@ -56,7 +63,12 @@ impl Stage {
 
     /// `crm-server` with settings and an empty environment.
     pub(crate) fn command(&self, release: &str, drain: u32) -> Command {
-        let mut command = Command::new(BINARY);
+        self.command_of(Path::new(BINARY), release, drain)
+    }
+
+    /// The same, of another program.
+    pub(crate) fn command_of(&self, program: &Path, release: &str, drain: u32) -> Command {
+        let mut command = Command::new(program);
         command.env_clear().env("POSTGRES_DSN", &self.dsn).env("JWT_SECRET", KEY).env("CRM_RELEASE", release);
         command.env("DRAIN_SECONDS", drain.to_string()).env("LOGIN_FAILURES_PER_ADDRESS", "1000000");
         command
