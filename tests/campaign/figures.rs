@@ -26,6 +26,13 @@ impl Cell {
         self.recoveries.push(outcome.recovery);
     }
 
+    fn add(&mut self, other: &Self) {
+        self.cases += other.cases;
+        self.struck += other.struck;
+        self.breaches += other.breaches;
+        self.recoveries.extend(&other.recoveries);
+    }
+
     fn line(&mut self) -> String {
         self.recoveries.sort();
         let at = |index: usize| self.recoveries.get(index).copied().unwrap_or_default().as_secs_f64();
@@ -55,6 +62,21 @@ impl Figures {
         self.breaches.extend(outcome.breaches.iter().map(|what| format!("{case}: {what}")));
     }
 
+    /// Both together.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        for (row, cell) in other.cells {
+            self.cells.entry(row).or_default().add(&cell);
+        }
+        self.breaches.extend(other.breaches);
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn show_no_breach(&self) {
+        let breaches = &self.breaches;
+        assert!(breaches.is_empty(), "{} breaches:\n{}", breaches.len(), breaches.join("\n"));
+    }
+
     pub(crate) fn cases(&self) -> usize {
         self.cells.values().map(|cell| cell.cases).sum()
     }
@@ -63,11 +85,7 @@ impl Figures {
     fn summed<K: Ord>(&self, key: impl Fn(&Row) -> K) -> BTreeMap<K, Cell> {
         let mut sums: BTreeMap<K, Cell> = BTreeMap::new();
         for (row, cell) in &self.cells {
-            let sum = sums.entry(key(row)).or_default();
-            sum.cases += cell.cases;
-            sum.struck += cell.struck;
-            sum.breaches += cell.breaches;
-            sum.recoveries.extend(&cell.recoveries);
+            sums.entry(key(row)).or_default().add(cell);
         }
         sums
     }
