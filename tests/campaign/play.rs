@@ -123,13 +123,14 @@ impl Play<'_> {
         }
     }
 
-    /// INT and TERM end a run with 50, or come too late and it ends as it would have.
+    /// INT and TERM end a run with 50, or come too late and it ends as it would have: a rollback whose traffic has
+    /// moved stays there, and says (31) when it was not proved any more.
     fn asked_to_stop(&mut self, stage: &Stage, run: &mut Child, signals: &[Signal]) {
         let steps = || {
             let records = stage.records().unwrap_or_default();
             records.iter().filter(|record| matches!(record.kind(), "INTENT" | "DONE")).count()
         };
-        let before = steps();
+        let mut before = steps();
         for (index, signal) in signals.iter().enumerate() {
             if index > 0 {
                 std::thread::sleep(Duration::from_millis(15));
@@ -137,11 +138,15 @@ impl Play<'_> {
             if run.try_wait().unwrap().is_none() {
                 strike::send(run, *signal);
             }
+            // Only from here on it can know.
+            before = if index == 0 { steps() } else { before };
         }
         if let Some(code) = self.breaches.take(strike::ended(run)) {
             // A signal before the run listens ends it as it ends any program, before anything was begun.
             let early = signals.iter().any(|signal| code == -signal.as_raw());
-            let wanted = [50, self.case.journey.code()];
+            let journey = self.case.journey;
+            let unproved = (journey == Journey::Rollback).then_some(31);
+            let wanted: Vec<i32> = [50, journey.code()].into_iter().chain(unproved).collect();
             self.breaches.check(early || wanted.contains(&code), || {
                 format!("the run exits {code} instead of one of {wanted:?}")
             });
