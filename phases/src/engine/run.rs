@@ -58,7 +58,7 @@ impl Engine<'_> {
         };
         match ready {
             Ok(()) => active.drive().await,
-            Err(halt) => active.abandon(halt),
+            Err(halt) => active.abandon(halt).await,
         }
     }
 
@@ -85,7 +85,7 @@ impl Engine<'_> {
         };
         match adopted {
             Ok(()) => active.drive().await,
-            Err(halt) => active.abandon(halt),
+            Err(halt) => active.abandon(halt).await,
         }
     }
 

@@ -30,6 +30,10 @@ enum Trouble {
     Unreachable,
     /// No renewal is answered.
     Silent,
+    /// The plan is written, and nobody hears of it.
+    PlanUnheard,
+    /// The plan is not written.
+    PlanUnwritten,
 }
 
 const LONG: Duration = Duration::from_secs(20);
@@ -95,7 +99,14 @@ impl Ledger for Troubled<'_> {
     }
 
     async fn append(&self, lease: &Lease, draft: Draft) -> Result<Record, LedgerError> {
+        let reset = || LedgerError::Storage("connection reset".to_owned());
+        if self.trouble == Trouble::PlanUnwritten {
+            return Err(reset());
+        }
         let record = self.ledger.append(lease, draft).await?;
+        if self.trouble == Trouble::PlanUnheard {
+            return Err(reset());
+        }
         self.note(format!("{:?} {}", record.kind, record.step.as_deref().unwrap_or_default()));
         self.is_slow(Trouble::SlowRecord);
         Ok(record)
@@ -201,4 +212,20 @@ async fn effect_does_not_outlast_the_lease_when_the_ledger_is_out_of_reach() {
         let took = scene.clock.elapsed() - began;
         assert!((15..30).contains(&took.as_secs()), "given up after {took:?}");
     }
+}
+
+#[tokio::test]
+async fn run_whose_plan_may_be_gone_on_with_is_unfinished_and_not_refused() {
+    let scene = Scene::grown(1).await;
+    let (report, log) = deploy(&scene, Trouble::PlanUnheard, "").await;
+    assert_eq!((report.ending, report.exit_code), (Ending::Interrupted, 50));
+    assert_eq!(report.next.as_deref(), Some("crmctl resume local"));
+    assert!(!log.iter().any(|line| line.starts_with("apply")), "{log:?}");
+}
+
+#[tokio::test]
+async fn run_whose_plan_was_not_written_is_refused() {
+    let scene = Scene::grown(1).await;
+    let (report, _) = deploy(&scene, Trouble::PlanUnwritten, "").await;
+    assert_eq!((report.ending, report.exit_code), (Ending::Refused, 10));
 }

@@ -76,6 +76,8 @@ pub(super) struct Active<'a> {
     pub(super) lapsed: bool,
     /// When the last renewal that succeeded was asked for; the server cannot have extended it earlier.
     renewed: Option<Duration>,
+    /// A first record was asked for.
+    pub(super) pinning: bool,
 }
 
 impl<'a> Active<'a> {
@@ -90,6 +92,7 @@ impl<'a> Active<'a> {
             recovery: Vec::new(),
             lapsed: false,
             renewed: None,
+            pinning: false,
         }
     }
 
@@ -124,6 +127,7 @@ impl<'a> Active<'a> {
             actor: self.engine.actor.clone(),
             at: self.engine.clock.now().to_rfc3339_opts(SecondsFormat::Millis, true),
         };
+        self.pinning = true;
         let record = self.engine.ledger.append(self.lease, draft).await?;
         self.progress.accept(&record)?;
         Ok(())

@@ -8,7 +8,7 @@ use crate::engine::conclusion::Conclusion;
 use crate::engine::event::{PhaseStatus, StepStatus};
 use crate::engine::failure::{Failure, FailureClass};
 use crate::engine::history::decision::Verdict;
-use crate::engine::journal::Kind;
+use crate::engine::journal::{Kind, Record};
 use crate::engine::report::{PhaseReport, RunReport, StepReport};
 use crate::engine::resume::{FailedStep, StepState};
 use crate::engine::run::active::{Active, Halt};
@@ -43,13 +43,13 @@ impl Active<'_> {
         };
         match ended {
             Ok((conclusion, failure)) => self.report(conclusion, failure),
-            Err(halt) => self.abandon(halt),
+            Err(halt) => self.abandon(halt).await,
         }
     }
 
     /// Leaves the run as it is: nothing more may be written.
-    pub(super) fn abandon(self, halt: Halt) -> RunReport {
-        let unpinned = self.progress.records == 0;
+    pub(super) async fn abandon(self, halt: Halt) -> RunReport {
+        let unpinned = matches!(halt, Halt::Unwritable(_)) && self.is_unpinned().await;
         let (conclusion, failure) = match halt {
             Halt::Refused(failure) => (Conclusion::Refused, Some(failure)),
             Halt::Lost(failure) => (Conclusion::LeaseLost, Some(failure)),
@@ -58,6 +58,16 @@ impl Active<'_> {
             Halt::Failed | Halt::Interrupted | Halt::TakenBack => (Conclusion::Resumable, None),
         };
         self.report(conclusion, failure)
+    }
+
+    /// Whether the journal surely knows nothing of this run. Of a first record without an answer only the journal can
+    /// tell: when it is there, anybody may go on with the run, and may have done so already.
+    async fn is_unpinned(&self) -> bool {
+        if self.progress.records > 0 {
+            return false;
+        }
+        let is_of_it = |record: &Record| record.run == self.progress.run;
+        !self.pinning || self.engine.ledger.records().await.is_ok_and(|records| !records.iter().any(is_of_it))
     }
 
     async fn succeed(&mut self, plan: &Plan) -> Result<(Conclusion, Option<Failure>), Halt> {

@@ -25,7 +25,7 @@ impl Engine<'_> {
         let plan = word(environment, "release", Some(target.clone()));
         let mut active = Active::new(*self, lease, Progress::new(lease.run.clone(), plan));
         let written = active.write_decision(target, verdict).await;
-        active.settle_with(written)
+        active.settle_with(written).await
     }
 
     /// Says that a person took the lease away from another run, and why (`crmctl unlock`).
@@ -33,7 +33,7 @@ impl Engine<'_> {
         let plan = word(environment, "unlock", None);
         let mut active = Active::new(*self, lease, Progress::new(lease.run.clone(), plan));
         let written = active.write_word(json!({"reason": reason, "from": from})).await;
-        active.settle_with(written)
+        active.settle_with(written).await
     }
 
     /// Says that a person has looked at a stuck environment (`crmctl resolve`).
@@ -41,7 +41,7 @@ impl Engine<'_> {
         let plan = word(environment, "resolve", None);
         let mut active = Active::new(*self, lease, Progress::new(lease.run.clone(), plan));
         let written = active.write_word(json!({"reason": reason})).await;
-        active.settle_with(written)
+        active.settle_with(written).await
     }
 }
 
@@ -58,10 +58,10 @@ impl Active<'_> {
         self.end(Conclusion::Done, None).await
     }
 
-    fn settle_with(self, written: Result<(), Halt>) -> RunReport {
+    async fn settle_with(self, written: Result<(), Halt>) -> RunReport {
         match written {
             Ok(()) => self.report(Conclusion::Done, None),
-            Err(halt) => self.abandon(halt),
+            Err(halt) => self.abandon(halt).await,
         }
     }
 }
