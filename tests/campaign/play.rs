@@ -126,11 +126,7 @@ impl Play<'_> {
     /// INT and TERM end a run with 50, or come too late and it ends as it would have: a rollback whose traffic has
     /// moved stays there, and says (31) when it was not proved any more.
     fn asked_to_stop(&mut self, stage: &Stage, run: &mut Child, signals: &[Signal]) {
-        let steps = || {
-            let records = stage.records().unwrap_or_default();
-            records.iter().filter(|record| matches!(record.kind(), "INTENT" | "DONE")).count()
-        };
-        let mut before = steps();
+        let sent = chrono::Utc::now().timestamp_millis();
         for (index, signal) in signals.iter().enumerate() {
             if index > 0 {
                 std::thread::sleep(Duration::from_millis(15));
@@ -138,20 +134,25 @@ impl Play<'_> {
             if run.try_wait().unwrap().is_none() {
                 strike::send(run, *signal);
             }
-            // Only from here on it can know.
-            before = if index == 0 { steps() } else { before };
         }
         if let Some(code) = self.breaches.take(strike::ended(run)) {
+            let records = stage.records().unwrap_or_default();
             // A signal before the run listens ends it as it ends any program, before anything was begun.
             let early = signals.iter().any(|signal| code == -signal.as_raw());
-            let journey = self.case.journey;
-            let unproved = (journey == Journey::Rollback).then_some(31);
-            let wanted: Vec<i32> = [50, journey.code()].into_iter().chain(unproved).collect();
+            let moved = records
+                .iter()
+                .rev()
+                .take_while(|record| record.kind() != "PLAN")
+                .any(|record| (record.kind(), record.step()) == ("DONE", Some("rollback.shift")));
+            let unproved = (self.case.journey == Journey::Rollback && moved).then_some(31);
+            let wanted: Vec<i32> = [50, self.case.journey.code()].into_iter().chain(unproved).collect();
             self.breaches.check(early || wanted.contains(&code), || {
                 format!("the run exits {code} instead of one of {wanted:?}")
             });
             // Too late means that the last step was under way: it may begin and end, and no other one follows.
-            let more = steps() - before;
+            let is_more =
+                |record: &&chain::Record| matches!(record.kind(), "INTENT" | "DONE") && record.at_ms() > sent;
+            let more = records.iter().filter(is_more).count();
             self.breaches.check(code == 50 || early || more <= 2, || {
                 format!("the run was asked to stop and wrote {more} more records of steps")
             });
