@@ -25,6 +25,7 @@ bench:
 	benches/spine
 	benches/reliability
 	benches/zero-failures
+	benches/crm
 
 # The servers that end-to-end tests deploy, the breakable one included (CRM_FAULT).
 artifacts:

@@ -28,7 +28,7 @@ fn all_mistakes_of_an_environment_file_are_told_at_once_with_their_lines() {
     let machine = Machine::new();
     machine.configure(
         "crm-server",
-        &[("retention = 3", "retenton = 3"), ("rate = 100", "rate = 0"), ("[owners]", "[ownres]")],
+        &[("retention = 3", "retenton = 3"), ("rate = 20", "rate = 0"), ("[owners]", "[ownres]")],
     );
     let said = machine.crmctl(&["deploy", "local"]).exits(10);
     said.says(&["local.toml:5:", "`retenton`", "did you mean `retention`?", "`[ownres]`", "`owners`"]);

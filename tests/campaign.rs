@@ -1,6 +1,7 @@
 //! The kill campaign: runs are struck at every place of their journals, somebody goes on, and a judge who knows
 //! nothing of crmctl looks whether one release serves, no request failed and the memory of the run is true.
-//! `make test` plays a part of it, `make test-full` all (`CAMPAIGN=all`); `CAMPAIGN_SEED` gives another order.
+//! `make test` plays a part of it, `make test-full` all (`CAMPAIGN=all`); `CAMPAIGN_SEED` gives another order, and
+//! `CAMPAIGN_FROM` leaves out as many cases of it as an earlier run has played.
 
 use std::io::Write;
 use std::panic::AssertUnwindSafe;
@@ -38,6 +39,11 @@ fn number(variable: &str, otherwise: u64) -> u64 {
 
 fn seed() -> u64 {
     number("CAMPAIGN_SEED", 1)
+}
+
+/// Sockets of the stock client that are open meanwhile: 200 in the whole campaign, `CAMPAIGN_SOCKETS` says otherwise.
+fn sockets() -> usize {
+    usize::try_from(number("CAMPAIGN_SOCKETS", if all() { 200 } else { 10 })).unwrap()
 }
 
 /// Says how far it is, at once: a campaign may take an hour.
@@ -184,6 +190,8 @@ fn everything() {
     let journeys: Vec<Places> = Journey::ALL.into_iter().map(|journey| theatre.places(journey)).collect();
     let mut cases = selection::moments(&journeys[1], 50, seed);
     cases.extend(selection::all(&journeys, seed));
+    // The order is that of the seed: a campaign that was cut is gone on with where it was.
+    cases.drain(..cases.len().min(usize::try_from(number("CAMPAIGN_FROM", 0)).unwrap_or(usize::MAX)));
     drop(theatre);
     let end = Instant::now() + Duration::from_secs(minutes * 60);
     let programme = Programme { cases, next: AtomicUsize::new(0), end };

@@ -30,7 +30,7 @@ fn every_verb_that_makes_a_run_raises_the_fence_of_platform_and_database() {
             sqlx::query_scalar("SELECT token FROM crmctl.fence").fetch_one(&mut session).await.unwrap()
         })
     };
-    let revert = ["migrate", "rollback", "local", "18", "--accept-loss", "1000", "--while-serving"];
+    let revert = ["migrate", "rollback", "local", "22", "--accept-loss", "1000", "--while-serving"];
     for verb in [
         &["smoke", "local"][..],
         &["preflight", "local"],

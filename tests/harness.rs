@@ -3,5 +3,6 @@
 pub(crate) mod client;
 pub(crate) mod machine;
 pub(crate) mod raw;
+pub(crate) mod sockets;
 pub(crate) mod terminal;
 pub(crate) mod webhook;

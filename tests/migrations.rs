@@ -80,12 +80,12 @@ fn broken_sql_names_its_file_and_line_and_nothing_is_switched() {
     machine.crmctl(&["deploy", "local", "--skip", "perf", "--reason", "not this story"]).exits(0);
     let good = machine.serving();
     let directory = machine.checkout().join("backend/migrations");
-    std::fs::write(directory.join("019_broken.up.sql"), "-- crmctl:stage expand\nCREATE TABEL x (id int);\n")
+    std::fs::write(directory.join("901_broken.up.sql"), "-- crmctl:stage expand\nCREATE TABEL x (id int);\n")
         .unwrap();
-    std::fs::write(directory.join("019_broken.down.sql"), "DROP TABLE x;\n").unwrap();
-    std::fs::write(directory.join("verify/019_broken.sql"), "SELECT 1 = 1;\n").unwrap();
+    std::fs::write(directory.join("901_broken.down.sql"), "DROP TABLE x;\n").unwrap();
+    std::fs::write(directory.join("verify/901_broken.sql"), "SELECT 1 = 1;\n").unwrap();
     machine.commit("broken");
-    machine.crmctl(&["deploy", "local"]).exits(20).says(&["`019_broken.up.sql` line 2", "migrate.apply"]);
+    machine.crmctl(&["deploy", "local"]).exits(20).says(&["`901_broken.up.sql` line 2", "migrate.apply"]);
     assert_eq!(machine.serving(), good);
     let events: Vec<Value> = machine.crmctl(&["smoke", "local", "--output", "json"]).exits(0).events();
     assert_eq!(events.last().unwrap()["ending"], "done");
@@ -97,36 +97,36 @@ fn a_contract_migration_waits_for_its_verb_and_for_releases_that_need_the_old_sh
     machine.crmctl(&DEPLOY).exits(0);
     let old = machine.serving();
     let drop =
-        "-- crmctl:stage contract\n-- crmctl:breaks-below 19\nDROP INDEX leads_tenant_meta_list_idx;\n";
+        "-- crmctl:stage contract\n-- crmctl:breaks-below 901\nDROP INDEX leads_tenant_meta_list_idx;\n";
     let back = "CREATE INDEX leads_tenant_meta_list_idx ON leads (tenant_id, created_at DESC, id DESC);\n";
-    migration(&machine, "019_narrow", drop, back);
+    migration(&machine, "901_narrow", drop, back);
     machine.commit("take an index away");
     machine.crmctl(&["migrate", "local", "--contract"]).exits(10).says(&["crmctl build local"]);
 
     machine.crmctl(&DEPLOY).exits(0);
     let new = machine.serving();
     assert_ne!(new, old);
-    assert_eq!(state_of(&machine, 19), "pending");
+    assert_eq!(state_of(&machine, 901), "pending");
     machine.crmctl(&DEPLOY).exits(0);
     machine.crmctl(&["migrate", "local"]).exits(0);
     machine.crmctl(&["migrate", "plan", "local"]).exits(0).says(&["nothing pending"]);
-    machine.crmctl(&["migrate", "plan", "local", "--contract"]).exits(0).says(&["019 narrow"]);
+    machine.crmctl(&["migrate", "plan", "local", "--contract"]).exits(0).says(&["901 narrow"]);
     machine.crmctl(&["migrate", "local", "--plan"]).exits(0).says(&["crmctl migrate local --contract"]);
 
     let refused = machine.crmctl(&["migrate", "local", "--contract"]).exits(10);
-    refused.says(&["contract migration 019", &old, "crmctl release block local"]);
-    assert_eq!(state_of(&machine, 19), "pending");
+    refused.says(&["contract migration 901", &old, "crmctl release block local"]);
+    assert_eq!(state_of(&machine, 901), "pending");
 
-    migration(&machine, "020_wide", "-- crmctl:stage expand\nCREATE TABLE wide ();\n", "DROP TABLE wide;\n");
+    migration(&machine, "902_wide", "-- crmctl:stage expand\nCREATE TABLE wide ();\n", "DROP TABLE wide;\n");
     machine.commit("build on it");
-    machine.crmctl(&DEPLOY).exits(10).says(&["020 wait behind contract migration 019", "--contract"]);
+    machine.crmctl(&DEPLOY).exits(10).says(&["902 wait behind contract migration 901", "--contract"]);
     assert_eq!(machine.serving(), new);
 
     machine.crmctl(&["release", "block", "local", &old, "--reason", "needs the index"]).exits(0);
     machine.crmctl(&["build", "local"]).exits(0);
     machine.crmctl(&["migrate", "local", "--contract"]).exits(0);
-    assert_eq!(state_of(&machine, 19), "applied");
-    assert_eq!(state_of(&machine, 20), "applied");
+    assert_eq!(state_of(&machine, 901), "applied");
+    assert_eq!(state_of(&machine, 902), "applied");
     machine.crmctl(&DEPLOY).exits(0);
 }
 

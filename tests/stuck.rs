@@ -13,7 +13,7 @@ use crate::interruption::{good, until_step};
 
 /// A release that has traffic and is about to be found leaking, as on the busiest machine it is.
 fn found_leaking(machine: &Machine, meanwhile: impl FnOnce()) -> Said {
-    machine.configure("crm-server-faults", &[]);
+    machine.configure("crm-server-faults", &[("rate = 20", "rate = 80")]);
     machine.write_secrets("CRM_FAULT=leak\n", 0o600);
     machine.commit("a change that leaks");
     let deploy = ["deploy", "local", "--output", "json", "--report", "reports"];

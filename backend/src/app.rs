@@ -8,7 +8,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::envelope::envelope;
-use crate::policy::Permissions;
+use crate::policy::{Permissions, Routes};
 use crate::routes;
 use crate::settings::Settings;
 use crate::state::AppState;
@@ -18,7 +18,13 @@ const CORS_MAX_AGE: Duration = Duration::from_secs(600);
 
 /// The whole application over `state`.
 pub fn app(state: AppState) -> Router {
-    let (router, _, document) = routes::all().build(&state);
+    app_with(state, Routes::new())
+}
+
+/// The same with routes of your own: each behind its policy, in the API document and in the permission table, under the
+/// same limits and headers. A path that is taken panics at the start.
+pub fn app_with(state: AppState, own: Routes) -> Router {
+    let (router, _, document) = routes::all().and(own).build(&state);
     let settings = state.settings();
     state.publish_document(&document);
     router

@@ -2,9 +2,11 @@
 
 pub(crate) mod caller;
 pub(crate) mod passwords;
+pub(crate) mod second_factor;
 pub(crate) mod session;
 pub(crate) mod throttle;
 pub(crate) mod token;
 
-pub(crate) use caller::{Caller, Identity};
+pub use caller::Caller;
+pub(crate) use caller::Identity;
 pub(crate) use token::Tokens;

@@ -3,6 +3,7 @@
 //! JSON while serving.
 
 mod healthcheck;
+mod meta_simulate;
 mod openapi;
 mod seed;
 mod serve;
@@ -30,6 +31,8 @@ enum Verb {
     Openapi,
     /// Fill the database with demonstration data, as the migrator role
     Seed(seed::Arguments),
+    /// Stand in for Meta: lead forms, a Graph API and signed webhooks, from a seed
+    MetaSimulate(meta_simulate::Arguments),
 }
 
 /// What went wrong, with the next action on a line of its own.
@@ -68,6 +71,7 @@ pub fn run() -> ExitCode {
         Verb::Healthcheck(arguments) => healthcheck::run(&arguments),
         Verb::Openapi => openapi::run(),
         Verb::Seed(arguments) => seed::run(&arguments),
+        Verb::MetaSimulate(arguments) => meta_simulate::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

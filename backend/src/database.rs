@@ -9,15 +9,19 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use sqlx::Connection;
-use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnection, PgListener, PgPool, PgPoolOptions};
 
-pub(crate) use metered::Metered;
+pub use metered::Metered;
 pub(crate) use statistics::Statistics;
 
+use crate::metrics::Cache;
 use crate::settings::Settings;
 
-/// Longest wait for a free or a new connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Longest wait for a free or a new connection. A machine without processor time for some seconds makes requests wait and
+/// none fail; who asks about health has a limit of its own.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(8);
+/// The same for who listens: it tries again by itself.
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(3);
 /// A connection that was used within this time is taken without asking whether it lives.
 const TRUSTED_IDLE: Duration = Duration::from_millis(500);
 /// An idle connection older than this is closed.
@@ -36,6 +40,7 @@ const IDLE_IN_TRANSACTION: &str = "30s";
 pub struct Database {
     pool: PgPool,
     statistics: Arc<Statistics>,
+    figures: Option<Arc<Cache>>,
 }
 
 /// Connections of the pool at one moment.
@@ -76,7 +81,31 @@ impl Database {
                 })
             })
             .connect_lazy_with(options);
-        Self { pool, statistics: Arc::default() }
+        Self::over(pool)
+    }
+
+    /// The same over a pool of your own. It must connect as a role without `BYPASSRLS`, as `crm_app` is, and should have
+    /// a `statement_timeout`; its limits and timeouts are yours.
+    #[must_use]
+    pub fn over(pool: PgPool) -> Self {
+        Self { pool, statistics: Arc::default(), figures: None }
+    }
+
+    /// The same with figures kept for a moment, as `settings` have it.
+    pub(crate) fn keeping_figures(self, settings: &Settings) -> Self {
+        Self { figures: Cache::of(settings), ..self }
+    }
+
+    /// Figures computed before, when they are kept.
+    pub(crate) fn figures(&self) -> Option<&Arc<Cache>> {
+        self.figures.as_ref()
+    }
+
+    /// A tenant's figures are no longer what they were.
+    pub(crate) async fn figures_changed(&self, tenant_id: i32) {
+        if let Some(cache) = &self.figures {
+            cache.changed(tenant_id).await;
+        }
     }
 
     /// Opens the connections that the first requests will want. A release takes over a full load at once; with a
@@ -105,6 +134,18 @@ impl Database {
     /// The same over a connection that is already held.
     pub(crate) fn on<'c>(&self, connection: &'c mut PgConnection) -> Metered<&'c mut PgConnection> {
         Metered::new(connection, Arc::clone(&self.statistics))
+    }
+
+    /// Hears what is notified on `channel`, over a connection beside the pool that comes back when it is lost.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub(crate) async fn listen(&self, channel: &str) -> Result<PgListener, sqlx::Error> {
+        let options = PgPoolOptions::new().max_connections(1).acquire_timeout(LISTEN_TIMEOUT);
+        let own = options.connect_lazy_with((*self.pool.connect_options()).clone());
+        let mut listener = PgListener::connect_with(&own).await?;
+        listener.listen(channel).await?;
+        Ok(listener)
     }
 
     /// The pool itself, for those who hold a connection over many statements.

@@ -52,6 +52,10 @@ pub(crate) async fn envelope(State(state): State<AppState>, mut request: Request
     let response = Arc::clone(&meter).measure(work.instrument(span.clone())).await;
     let response = in_shape(response, &id);
     span.in_scope(|| log(&method, &response, start.elapsed(), meter.database()));
+    if let Some(telemetry) = state.telemetry() {
+        let status = response.status().as_u16();
+        telemetry.answered(&method, route(&response), status, start.elapsed(), meter.database());
+    }
     headers::finish(response, &state, &id, start.elapsed(), meter.database())
 }
 
@@ -107,12 +111,16 @@ fn is_json(headers: &HeaderMap) -> bool {
     headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"))
 }
 
+/// The template of the route that answered; empty when none did.
+fn route(response: &Response) -> &str {
+    response.extensions().get::<AnsweredBy>().map_or("", |by| by.0.as_str())
+}
+
 /// One line per request: never its query, body or address.
 fn log(method: &Method, response: &Response, app: Duration, database: Duration) {
-    let route = response.extensions().get::<AnsweredBy>().map_or("", |by| by.0.as_str());
     tracing::info!(
         %method,
-        route,
+        route = route(response),
         status = response.status().as_u16(),
         app_ms = milliseconds(app),
         database_ms = milliseconds(database),

@@ -5,6 +5,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// One field of a request that cannot be used.
@@ -28,6 +29,9 @@ pub(crate) struct ErrorDetail {
     /// Each field that cannot be used; absent when it is not about fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) fields: Vec<FieldError>,
+    /// What a program needs to go on, as the winner of a conflict; absent when there is nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) details: Option<Value>,
 }
 
 /// Body of every error answer.
@@ -39,7 +43,7 @@ pub(crate) struct ErrorBody {
 
 /// Why a request is refused or failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ApiError {
+pub struct ApiError {
     /// Status of the answer.
     pub(crate) status: StatusCode,
     /// Stable code.
@@ -50,15 +54,20 @@ pub(crate) struct ApiError {
     pub(crate) fields: Vec<FieldError>,
     /// Seconds for `Retry-After`.
     pub(crate) retry_after: Option<u64>,
+    /// What a program needs to go on.
+    pub(crate) details: Option<Box<Value>>,
 }
 
 impl ApiError {
-    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), fields: Vec::new(), retry_after: None }
+    /// An error with a stable code and a sentence for people.
+    #[must_use]
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), fields: Vec::new(), retry_after: None, details: None }
     }
 
     /// 400: the request cannot be understood.
-    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", message)
     }
 
@@ -68,18 +77,33 @@ impl ApiError {
     }
 
     /// 401: no valid token.
-    pub(crate) fn unauthorized() -> Self {
+    #[must_use]
+    pub fn unauthorized() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "a valid access token is needed")
     }
 
     /// 403: the caller may not do this.
-    pub(crate) fn forbidden() -> Self {
+    #[must_use]
+    pub fn forbidden() -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "this account may not do that")
     }
 
     /// 404: also for what belongs to another tenant.
-    pub(crate) fn not_found() -> Self {
+    #[must_use]
+    pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here")
+    }
+
+    /// One field that cannot be used.
+    #[must_use]
+    pub fn field(field: &str, message: impl Into<String>) -> Self {
+        Self::fields(vec![FieldError { field: field.to_owned(), message: message.into() }])
+    }
+
+    /// 409: what is there already stands against it; `details` says what.
+    #[must_use]
+    pub fn conflict(code: &'static str, message: impl Into<String>, details: Value) -> Self {
+        Self { details: Some(Box::new(details)), ..Self::new(StatusCode::CONFLICT, code, message) }
     }
 
     /// 429 with the seconds to wait.
@@ -90,7 +114,8 @@ impl ApiError {
     }
 
     /// 503: something this server needs is away.
-    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn unavailable(message: impl Into<String>) -> Self {
         let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
         Self { retry_after: Some(1), ..error }
     }
@@ -125,6 +150,7 @@ impl ApiError {
                 message: self.message.clone(),
                 request_id: request_id.to_owned(),
                 fields: self.fields.clone(),
+                details: self.details.as_deref().cloned(),
             },
         }
     }
@@ -141,6 +167,11 @@ impl From<sqlx::Error> for ApiError {
             sqlx::Error::Database(cause) if is_going_away(cause.code().as_deref()) => {
                 tracing::warn!(%error, "the database is going away");
                 Self::unavailable("the database cannot be reached")
+            }
+            // Serialization failure and deadlock: nothing happened, the same request may succeed.
+            sqlx::Error::Database(cause) if matches!(cause.code().as_deref(), Some("40001" | "40P01")) => {
+                tracing::warn!(%error, "two transactions stood in each other's way");
+                Self::unavailable("somebody else changed the same thing, try again")
             }
             sqlx::Error::Database(cause) if cause.code().as_deref() == Some("57014") => {
                 tracing::warn!(%error, "a statement took too long");

@@ -2,10 +2,12 @@
 
 mod body;
 mod client;
+mod id;
 mod query;
 
 pub(crate) use body::Body;
 pub(crate) use client::{ClientAddress, PeerAddress};
+pub(crate) use id::Id;
 pub(crate) use query::Query;
 
 use crate::error::FieldError;

@@ -114,8 +114,8 @@ fn crash_after(requests: usize) {
 fn leak() {
     static LEAKED: AtomicUsize = AtomicUsize::new(0);
     if LEAKED.fetch_add(1, Ordering::Relaxed) < LEAKS {
-        // Written to, or the kernel would give no memory for it.
-        std::mem::forget(vec![1_u8; LEAKED_BYTES]);
+        // Written to, or the kernel would give no memory for it; looked at, or an optimised build would write nothing.
+        std::mem::forget(std::hint::black_box(vec![1_u8; LEAKED_BYTES]));
     }
 }
 

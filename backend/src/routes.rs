@@ -4,13 +4,19 @@
 mod admin;
 mod auth;
 mod config;
+mod conversations;
 mod health;
+pub(crate) mod leads;
+mod meta_intake;
 mod meta_leads;
+mod meta_pages;
+mod meta_webhook;
 mod notifications;
 pub(crate) mod openapi;
 mod page;
 mod scheduled_tasks;
 mod sellers;
+mod socket;
 
 use crate::policy::Routes;
 
@@ -24,6 +30,12 @@ pub(crate) fn all() -> Routes {
         .and(notifications::routes())
         .and(sellers::routes())
         .and(meta_leads::routes())
+        .and(meta_pages::routes())
+        .and(meta_intake::routes())
+        .and(meta_webhook::routes())
+        .and(leads::routes())
+        .and(conversations::routes())
+        .and(socket::routes())
         .and(config::routes())
         .and(openapi::routes())
         .and(page::routes())

@@ -2,6 +2,7 @@
 //! One transaction, safe to repeat. Connects as the migrator role (it fills many tenants at once) and
 //! touches no tenant and no account that it did not make.
 
+mod bare;
 mod copy;
 mod dice;
 mod notices;
@@ -16,8 +17,9 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+use crate::metrics;
 use crate::password::{self, PasswordError};
-use dice::Dice;
+pub(crate) use dice::Dice;
 use people::{Ensured, TENANTS, Tenant};
 use story::{Person, Scene};
 
@@ -168,9 +170,20 @@ pub async fn seed(pool: &PgPool, options: SeedOptions) -> Result<SeedReport, See
             Ensured::Unchanged => {}
         }
     }
+    let bare = if !fresh.is_empty() && options.messages >= bare::WORTH_IT {
+        Some(bare::strip(db).await?)
+    } else {
+        None
+    };
     for tenant in fresh {
         let written = fill(db, tenant, &options, now).await?;
         report.tenants.push(SeededTenant { id: tenant.id, name: tenant.name.to_owned(), written });
+    }
+    if let Some(bare) = bare {
+        bare.dress(db).await?;
+    }
+    for tenant in &report.tenants {
+        figures(db, tenant.id).await?;
     }
     report.changed = report.accounts_created + report.passwords_set + report.tenants.len() > 0;
     if !report.tenants.is_empty() {
@@ -218,6 +231,21 @@ async fn fill(
     Ok(tables::write(db, &scene, &story, bell.then_some(&notices), rule).await?)
 }
 
+/// Makes the figures of a tenant's story.
+async fn figures(db: &mut PgConnection, tenant_id: i32) -> Result<(), SeedError> {
+    // Without statistics the planner would take a million rows for none.
+    sqlx::query("ANALYZE leads, conversations, messages, assignment_log, lead_status_history")
+        .execute(&mut *db)
+        .await?;
+    // Reverting 020 leaves a database without kept figures, and the rest of the seed fits it.
+    let kept: bool =
+        sqlx::query_scalar("SELECT to_regclass('metrics_state') IS NOT NULL").fetch_one(&mut *db).await?;
+    if kept {
+        metrics::fill(db, tenant_id).await?;
+    }
+    Ok(())
+}
+
 async fn people_of(
     db: &mut PgConnection,
     tenant_id: i32,
@@ -238,7 +266,7 @@ async fn tidy(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query("SELECT setval(pg_get_serial_sequence('tenants', 'id'), (SELECT max(id) FROM tenants))")
         .execute(&mut *db)
         .await?;
-    sqlx::query("ANALYZE tenants, users, leads, conversations, messages, assignment_log, lead_status_history, lead_counts")
+    sqlx::query("ANALYZE tenants, users, leads, conversations, messages, assignment_log, lead_status_history, lead_counts, seller_events, seller_metrics_daily, seller_metrics_hourly")
         .execute(&mut *db)
         .await?;
     Ok(())

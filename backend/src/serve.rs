@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::app;
 use crate::lifecycle::{Lifecycle, Stage};
 use crate::state::AppState;
+use crate::telemetry;
 use scope::Scope;
 use signals::Signals;
 use sockets::{Public, Sockets};
@@ -99,8 +100,17 @@ impl Server {
             tasks.push(tokio::spawn(until(over.clone(), control.listen(listener))));
         }
         tasks.push(tokio::spawn(until(over.clone(), begin(state.clone(), first))));
+        if let Some(address) = state.settings().metrics_bind {
+            tasks.push(tokio::spawn(until(over.clone(), telemetry::listen(state.clone(), address))));
+        }
         let accepting = Self::accept(&state, sockets.public, shared, public.clone())?;
         let jobs = Self::jobs(&state);
+        let (realtime, lifecycle) = (state.realtime().clone(), state.lifecycle().clone());
+        tasks.push(tokio::spawn(until(over.clone(), async move {
+            // Nobody can connect before.
+            lifecycle.reached(Stage::Serving).await;
+            realtime.run().await;
+        })));
         Ok(Self { state, public, private, tasks, accepting, jobs, over })
     }
 
@@ -137,6 +147,8 @@ impl Server {
         let _ = self.accepting.await;
         // A server that everybody has left needs no patience.
         let _ = tokio::time::timeout_at(drained, self.public.empty()).await;
+        // Sockets have no last request; they hear events until they are sent to whoever serves now.
+        self.state.realtime().close().await;
         self.public.close();
         let last = settings.request_timeout + LAST_WORDS;
         if tokio::time::timeout(last, self.public.empty()).await.is_err() {

@@ -3,9 +3,11 @@
 //! IO besides reading those files; secrets never show in `Debug`.
 
 mod address;
+mod meta;
 mod secret;
 mod source;
 
+use std::fmt::{self, Debug, Formatter};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use address::{Dsn, Network};
+pub use meta::MetaSettings;
 pub use source::Source;
 
 /// A setting that cannot be used, with the name to mend.
@@ -76,6 +79,8 @@ pub struct Features {
 pub struct Settings {
     /// Where to listen when no socket was handed over (`BIND`).
     pub bind: SocketAddr,
+    /// Where Prometheus reads figures, when it does; no place for users (`METRICS_BIND`).
+    pub metrics_bind: Option<SocketAddr>,
     /// Release id, on every answer as `x-crm-release` (`CRM_RELEASE`).
     pub release: String,
     /// `local`, `staging`, `production` … (`CRM_ENVIRONMENT`).
@@ -98,6 +103,8 @@ pub struct Settings {
     pub throttle: ThrottleSettings,
     /// Token of other programs (`MACHINE_TOKEN`).
     pub machine_token: Option<SecretString>,
+    /// Meta's lead forms, when configured.
+    pub meta: Option<MetaSettings>,
     /// How long a draining server keeps answering (`DRAIN_SECONDS`).
     pub drain: Duration,
     /// Longest time one request may take (`REQUEST_TIMEOUT_SECONDS`).
@@ -112,6 +119,18 @@ pub struct Settings {
     pub features: Features,
     /// Filter of the log, in tracing's syntax (`LOG_LEVEL`).
     pub log_level: String,
+    /// Who is told of errors (`SENTRY_DSN`).
+    pub sentry_dsn: Option<SentryDsn>,
+}
+
+/// Address and key of a project of Sentry; its text is never shown.
+#[derive(Clone)]
+pub struct SentryDsn(pub(crate) sentry_types::Dsn);
+
+impl Debug for SentryDsn {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        formatter.write_str("SentryDsn(hidden)")
+    }
 }
 
 impl Settings {
@@ -131,6 +150,9 @@ impl Settings {
         let database = from.required("POSTGRES_DSN", address::postgres);
         let jwt_secret = from.required("JWT_SECRET", secret::signing_key);
         let bind = from.parsed("BIND", SocketAddr::from(([127, 0, 0, 1], 8000)));
+        let metrics_bind = from.optional("METRICS_BIND", |text| {
+            text.parse().map_err(|_| "must be an address and a port, as 127.0.0.1:9100".to_owned())
+        });
         let release = from.matching("CRM_RELEASE", "unreleased", is_label);
         let environment = from.matching("CRM_ENVIRONMENT", "local", is_label);
         let statement_timeout = from.within("POSTGRES_STATEMENT_TIMEOUT_MS", 5_000, 10..=600_000);
@@ -142,13 +164,19 @@ impl Settings {
         let jwt_secret_previous = from.optional("JWT_SECRET_PREVIOUS", secret::signing_key);
         let throttle = throttle(from);
         let machine_token = from.optional("MACHINE_TOKEN", secret::signing_key);
+        let meta = meta::read(from);
         let body_limit = from.within("BODY_LIMIT_BYTES", 1024 * 1024, 1024..=64 * 1024 * 1024);
         let cors_origins = address::origins(from);
         let trusted_proxies = address::networks(from);
         let features = features(from);
         let log_level = log_level(from);
+        let sentry_dsn = from.optional("SENTRY_DSN", |text| match text.parse() {
+            Ok(dsn) => Ok(SentryDsn(dsn)),
+            Err(_) => Err("must be a DSN of Sentry, as https://key@sentry.example.com/1".to_owned()),
+        });
         Some(Self {
             bind,
+            metrics_bind,
             release,
             environment,
             backend_url,
@@ -160,6 +188,7 @@ impl Settings {
             jwt_secret_previous,
             throttle,
             machine_token,
+            meta,
             drain: Duration::from_secs(drain),
             request_timeout: Duration::from_secs(request_timeout),
             body_limit,
@@ -167,6 +196,7 @@ impl Settings {
             trusted_proxies,
             features,
             log_level,
+            sentry_dsn,
         })
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use axum::body::Bytes;
+use axum::http::StatusCode;
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 use utoipa::openapi::OpenApi;
@@ -11,10 +12,14 @@ use crate::auth::Tokens;
 use crate::auth::passwords::Passwords;
 use crate::auth::throttle::Throttle;
 use crate::database::Database;
+use crate::error::ApiError;
 use crate::jobs::scheduler::Scheduler;
 use crate::lifecycle::Lifecycle;
+use crate::meta::Meta;
+use crate::realtime::Realtime;
 use crate::redis_door::Redis;
 use crate::settings::Settings;
+use crate::telemetry::Telemetry;
 
 /// Shared state of one server.
 #[derive(Debug, Clone)]
@@ -25,11 +30,14 @@ struct Inner {
     settings: Settings,
     database: Database,
     redis: Option<Arc<Redis>>,
-    tokens: Tokens,
+    tokens: Arc<Tokens>,
     throttle: Throttle,
     passwords: Passwords,
+    meta: Option<Meta>,
     scheduler: Scheduler,
     lifecycle: Lifecycle,
+    realtime: Realtime,
+    telemetry: Option<Telemetry>,
     document: OnceLock<Bytes>,
 }
 
@@ -40,17 +48,30 @@ impl AppState {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let database = Database::lazy(&settings);
-        let tokens = Tokens::new(&settings);
+        Self::over(settings, database)
+    }
+
+    /// The same over a database door of your own, see [`Database::over`].
+    ///
+    /// Must be called inside a tokio runtime.
+    #[must_use]
+    pub fn over(settings: Settings, database: Database) -> Self {
+        let database = database.keeping_figures(&settings);
+        let tokens = Arc::new(Tokens::new(&settings));
         let redis = settings.redis.as_ref().and_then(Redis::lazy).map(Arc::new);
         let throttle = Throttle::new(settings.throttle, redis.clone());
+        let meta = settings.meta.as_ref().map(Meta::new);
         Self(Arc::new(Inner {
-            scheduler: Scheduler::new(settings.features.scheduled_tasks),
+            scheduler: Scheduler::new(settings.features.scheduled_tasks, meta.as_ref()),
             lifecycle: Lifecycle::default(),
+            telemetry: settings.metrics_bind.and_then(|_| Telemetry::new().ok()),
+            realtime: Realtime::new(database.clone(), Arc::clone(&tokens)),
             passwords: Passwords::new(),
             document: OnceLock::new(),
             settings,
             database,
             redis,
+            meta,
             tokens,
             throttle,
         }))
@@ -62,8 +83,9 @@ impl AppState {
         &self.0.settings
     }
 
-    /// The door to Postgres.
-    pub(crate) fn database(&self) -> &Database {
+    /// The door to Postgres; jobs beside this application take it too, so that figures they change are not given out of date.
+    #[must_use]
+    pub fn database(&self) -> &Database {
         &self.0.database
     }
 
@@ -77,9 +99,30 @@ impl AppState {
         &self.0.scheduler
     }
 
+    /// The figures of this server, when somebody reads them.
+    pub(crate) fn telemetry(&self) -> Option<&Telemetry> {
+        self.0.telemetry.as_ref()
+    }
+
+    /// The sockets of this server.
+    pub(crate) fn realtime(&self) -> &Realtime {
+        &self.0.realtime
+    }
+
     /// The door to Redis, when there is one.
     pub(crate) fn redis(&self) -> Option<&Redis> {
         self.0.redis.as_deref()
+    }
+
+    /// The door to Meta.
+    ///
+    /// # Errors
+    /// 503 `feature_unavailable` on a server without it.
+    pub(crate) fn meta(&self) -> Result<&Meta, ApiError> {
+        self.0.meta.as_ref().ok_or_else(|| {
+            let message = "lead forms of Meta are not set up on this server";
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "feature_unavailable", message)
+        })
     }
 
     pub(crate) fn throttle(&self) -> &Throttle {

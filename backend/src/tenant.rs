@@ -1,6 +1,11 @@
 //! The tenant of a request: one transaction with `app.tenant_id` set from the verified token, opened
 //! together with the question whether the account may still come in, in one round trip. The only way
 //! for a handler to see tenants' rows. Knows no table beyond accounts and sessions.
+//!
+//! Length: one transaction, from its opening to its end.
+
+mod profile;
+mod savepoint;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,10 +14,14 @@ use axum::http::request::Parts;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Postgres, Row};
+use uuid::Uuid;
+
+pub(crate) use profile::Profile;
 
 use crate::auth::Caller;
 use crate::database::{Database, Metered};
 use crate::error::ApiError;
+use crate::metrics::{self, Cache, Touched};
 use crate::state::AppState;
 
 /// What a transaction may do.
@@ -22,6 +31,26 @@ pub(crate) enum Access {
     Read,
     /// Committed when the answer is no error.
     Write,
+    /// `READ ONLY`, and every statement in it sees the same moment: for what is read a page at a time.
+    Snapshot,
+}
+
+impl Access {
+    /// The mode of `BEGIN`.
+    const fn mode(self) -> &'static str {
+        match self {
+            Self::Read => "READ ONLY",
+            Self::Write => "READ WRITE",
+            Self::Snapshot => "ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        }
+    }
+}
+
+/// Whose transaction it is.
+#[derive(Debug, Clone, Copy)]
+struct Whose {
+    tenant_id: i32,
+    actor: Option<Uuid>,
 }
 
 /// An open transaction inside one tenant. Dropped without a commit it is rolled back.
@@ -30,6 +59,11 @@ pub(crate) struct Transaction {
     connection: Option<PoolConnection<Postgres>>,
     database: Database,
     access: Access,
+    tenant_id: i32,
+    actor: Option<Uuid>,
+    touched: Touched,
+    /// Whether there are notifications, once somebody asked.
+    bell: Option<bool>,
 }
 
 impl Transaction {
@@ -38,31 +72,37 @@ impl Transaction {
     /// # Errors
     /// 401 when disabled, demoted, logged out or unknown; 503 when the database is away.
     pub(crate) async fn open(database: &Database, caller: &Caller, access: Access) -> Result<Self, ApiError> {
-        let (transaction, rows) = Self::begin(database, opening(caller, access), access).await?;
-        // One row of the settings, then none or one of the account.
+        let whose = Whose { tenant_id: caller.tenant_id, actor: Some(caller.user_id) };
+        let (transaction, rows) = Self::begin(database, opening(caller, access), access, whose).await?;
+        // One row of the settings, one of the account.
         let admitted = rows.get(1).map_or(Ok(false), |row| row.try_get(0))?;
         if admitted { Ok(transaction) } else { Err(ApiError::unauthorized()) }
     }
 
-    /// Opens it inside `tenant_id` without a caller: for logins, where the account was checked already.
+    /// Opens it inside `tenant_id` without a caller: for logins, where the account was checked already, and for what
+    /// the server does by itself.
     ///
     /// # Errors
     /// 503 when the database is away.
     pub(crate) async fn inside(database: &Database, tenant_id: i32) -> Result<Self, ApiError> {
         let statements = format!("BEGIN; SELECT set_config('app.tenant_id', '{tenant_id}', true)");
-        Ok(Self::begin(database, statements, Access::Write).await?.0)
+        let whose = Whose { tenant_id, actor: None };
+        Ok(Self::begin(database, statements, Access::Write, whose).await?.0)
     }
 
     async fn begin(
         database: &Database,
         statements: String,
         access: Access,
+        Whose { tenant_id, actor }: Whose,
     ) -> Result<(Self, Vec<PgRow>), ApiError> {
         let mut attempts = database.pool_state().size + 1;
         loop {
             attempts -= 1;
             let connection = Some(database.pool().acquire().await?);
-            let mut transaction = Self { connection, database: database.clone(), access };
+            let database = database.clone();
+            let (bell, touched) = (None, Touched::default());
+            let mut transaction = Self { connection, database, access, tenant_id, actor, bell, touched };
             let opening = sqlx::raw_sql(AssertSqlSafe(statements.clone()));
             match opening.fetch_all(transaction.db()).await {
                 // A connection that died while it was idle: nothing has happened yet, take the next.
@@ -73,10 +113,54 @@ impl Transaction {
         }
     }
 
+    /// The tenant it sees.
+    pub(crate) fn tenant_id(&self) -> i32 {
+        self.tenant_id
+    }
+
+    /// Who acts in it; none: the system itself.
+    pub(crate) fn actor(&self) -> Option<Uuid> {
+        self.actor
+    }
+
+    /// What figures are derived from and is being changed: settled at the commit.
+    pub(crate) fn touched(&mut self) -> &mut Touched {
+        &mut self.touched
+    }
+
+    /// The connection itself, for many statements of one kind.
+    pub(crate) fn connection(&mut self) -> &mut PgConnection {
+        self.connection.as_mut().expect("held until the transaction is dropped")
+    }
+
+    /// What was found out about notifications in it, see `notifications::exist`.
+    pub(crate) fn bell(&mut self) -> &mut Option<bool> {
+        &mut self.bell
+    }
+
     /// Something to run one statement on, timed.
     pub(crate) fn db(&mut self) -> Metered<&mut PgConnection> {
         let connection = self.connection.as_mut().expect("held until the transaction is dropped");
         self.database.on(connection)
+    }
+
+    /// Commits it and begins another one on the same connection, for the same tenant and person.
+    ///
+    /// # Errors
+    /// When the database did not confirm; then nothing was written, and the transaction is of no more use.
+    pub(crate) async fn again(&mut self, access: Access) -> Result<(), ApiError> {
+        let changed = self.settle().await?;
+        let (tenant_id, actor) = (self.tenant_id, self.actor.unwrap_or_default());
+        let mode = access.mode();
+        let statements = format!(
+            "COMMIT; BEGIN {mode}; \
+             SELECT set_config('app.tenant_id', '{tenant_id}', true), set_config('app.user_id', '{actor}', true)"
+        );
+        let change = Change::armed(self, changed);
+        sqlx::raw_sql(AssertSqlSafe(statements)).execute(self.db()).await?;
+        self.access = access;
+        change.tell().await;
+        Ok(())
     }
 
     /// Ends it for good.
@@ -85,15 +169,60 @@ impl Transaction {
     /// When the database did not confirm; then nothing was written.
     pub(crate) async fn commit(mut self) -> Result<(), ApiError> {
         if self.access == Access::Write {
+            let changed = self.settle().await?;
+            let change = Change::armed(&self, changed);
             sqlx::raw_sql("COMMIT").execute(self.db()).await?;
             self.connection = None;
+            change.tell().await;
         }
         Ok(())
+    }
+
+    /// Brings the figures up to date, right before the commit; whether there was anything to bring.
+    async fn settle(&mut self) -> Result<bool, sqlx::Error> {
+        let touched = std::mem::take(&mut self.touched);
+        if touched.is_empty() {
+            return Ok(false);
+        }
+        metrics::settle(self, &touched).await?;
+        Ok(true)
+    }
+
+    /// Figures computed before; none for who may write and must see what they wrote, nor for who looks at a moment that
+    /// is over.
+    pub(crate) fn figures_cache(&self) -> Option<Arc<Cache>> {
+        if self.access == Access::Read { self.database.figures().cloned() } else { None }
     }
 
     fn discard(mut self) {
         if let Some(mut connection) = self.connection.take() {
             connection.close_on_drop();
+        }
+    }
+}
+
+/// That figures have changed, told also when whoever commits does not live to see the answer: nobody knows then whether
+/// it was written, and telling it for nothing costs little.
+struct Change(Option<(Database, i32)>);
+
+impl Change {
+    fn armed(transaction: &Transaction, changed: bool) -> Self {
+        Self(changed.then(|| (transaction.database.clone(), transaction.tenant_id)))
+    }
+
+    async fn tell(mut self) {
+        if let Some((database, tenant_id)) = &self.0 {
+            database.figures_changed(*tenant_id).await;
+        }
+        self.0 = None;
+    }
+}
+
+impl Drop for Change {
+    fn drop(&mut self) {
+        let Some((database, tenant_id)) = self.0.take() else { return };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { database.figures_changed(tenant_id).await });
         }
     }
 }
@@ -127,19 +256,11 @@ fn is_lost(error: &sqlx::Error) -> bool {
 /// The statements that open a transaction. Every value in them is a number or a UUID.
 fn opening(caller: &Caller, access: Access) -> String {
     let Caller { tenant_id, user_id, role, session_id, token_version } = caller;
-    let mode = match access {
-        Access::Read => "READ ONLY",
-        Access::Write => "READ WRITE",
-    };
+    let mode = access.mode();
     format!(
         "BEGIN {mode}; \
          SELECT set_config('app.tenant_id', '{tenant_id}', true), set_config('app.user_id', '{user_id}', true); \
-         SELECT u.status = 'active' AND u.token_version = {token_version} AND u.role = '{role}' \
-            AND t.status = 'active' AND s.revoked_at IS NULL AND s.expires_at > now() \
-           FROM users u \
-           JOIN tenants t ON t.id = u.tenant_id \
-           JOIN sessions s ON s.tenant_id = u.tenant_id AND s.id = '{session_id}' AND s.user_id = u.id \
-          WHERE u.tenant_id = {tenant_id} AND u.id = '{user_id}'"
+         SELECT crm_admits({tenant_id}, '{user_id}', '{session_id}', {token_version}, '{role}')"
     )
 }
 
@@ -164,7 +285,7 @@ impl Slot {
 /// The caller's tenant, as a handler asks for it: `async fn handler(mut tenant: Tenant)`.
 /// The policy layer has opened the transaction and commits it when the answer is no error.
 #[derive(Debug)]
-pub(crate) struct Tenant {
+pub struct Tenant {
     caller: Caller,
     transaction: Option<Transaction>,
     slot: Slot,
@@ -173,13 +294,23 @@ pub(crate) struct Tenant {
 impl Tenant {
     /// Who asks.
     #[must_use]
-    pub(crate) fn caller(&self) -> Caller {
+    pub fn caller(&self) -> Caller {
         self.caller
     }
 
     /// Something to run one statement on: `query.fetch_one(tenant.db())`. Sees this tenant only.
-    pub(crate) fn db(&mut self) -> Metered<&mut PgConnection> {
-        self.transaction.as_mut().expect("held until the tenant is dropped").db()
+    pub fn db(&mut self) -> Metered<&mut PgConnection> {
+        self.transaction().db()
+    }
+
+    /// Takes the transaction out of the request: it lasts as long as its new owner, who commits it or not.
+    pub(crate) fn detach(mut self) -> Transaction {
+        self.transaction.take().expect("held until the tenant is dropped")
+    }
+
+    /// The transaction of this request, for what jobs do as well.
+    pub(crate) fn transaction(&mut self) -> &mut Transaction {
+        self.transaction.as_mut().expect("held until the tenant is dropped")
     }
 }
 

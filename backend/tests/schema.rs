@@ -13,10 +13,14 @@ mod database;
 mod fingerprint;
 #[path = "schema/isolation.rs"]
 mod isolation;
+#[path = "schema/meta_intake.rs"]
+mod meta_intake;
 #[path = "schema/meta_leads.rs"]
 mod meta_leads;
 #[path = "schema/migrations.rs"]
 mod migrations;
+#[path = "schema/notification_checks.rs"]
+mod notification_checks;
 #[path = "schema/notifications_count.rs"]
 mod notifications_count;
 #[path = "schema/rows.rs"]

@@ -42,7 +42,7 @@ const fn own(name: &'static str, purpose: &'static str, strength: Strength) -> K
 }
 
 /// All of them.
-pub const KEYS: [Key; 22] = [
+pub const KEYS: [Key; 27] = [
     secret("POSTGRES_DSN", "database of the backend, as role crm_app", Strength::Dsn),
     own("POSTGRES_MIGRATOR_DSN", "the same database, as role crm_migrator", Strength::Dsn),
     own("LEDGER_DSN", "the shared ledger's own database", Strength::Dsn),
@@ -54,11 +54,20 @@ pub const KEYS: [Key; 22] = [
     secret("OPENAI_API_KEY", "assistant", Strength::AtLeast(16)),
     plain("META_APP_ID", "Meta application", Strength::Any),
     secret("META_APP_SECRET", "verifies Meta's webhooks", Strength::AtLeast(16)),
+    secret("META_VERIFY_TOKEN", "what Meta greets the webhook with", Strength::AtLeast(16)),
+    plain("META_GRAPH_URL", "Meta's Graph API, when it is another", Strength::Any),
+    plain("META_GRAPH_VERSION", "its version, as v23.0", Strength::Any),
+    plain("META_GRAPH_TIMEOUT_MS", "longest wait for one of its answers", Strength::Any),
     plain("FRONTEND_URL", "address of the page", Strength::Any),
     plain("BACKEND_URL", "address of the API", Strength::Any),
     plain("ENABLE_NOTIFICATIONS", "notifications on or off", Strength::Switch),
     plain("ENABLE_SCHEDULED_TASKS", "background jobs on or off", Strength::Switch),
     plain("ENABLE_METRICS_CACHE", "cache of metrics on or off", Strength::Switch),
+    plain(
+        "METRICS_BIND",
+        "where Prometheus reads figures, as 127.0.0.1:9100; no place for users",
+        Strength::Any,
+    ),
     plain("LOG_LEVEL", "ERROR, WARN, INFO, DEBUG or TRACE", Strength::Any),
     secret("SENTRY_DSN", "error tracking", Strength::Any),
     plain("CORS_ORIGINS", "other origins that may call the API", Strength::Any),

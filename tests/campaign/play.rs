@@ -11,6 +11,7 @@ use super::judge::{self, Before, Breaches};
 use super::stage::{Stage, until};
 use super::strike::{self, Kind, Point, Watch};
 use crate::harness::client::Load;
+use crate::harness::sockets::Sockets;
 
 /// Requests per second that go on meanwhile.
 const RATE: u32 = 50;
@@ -49,10 +50,14 @@ pub(crate) fn play(stage: &mut Stage, case: &Case) -> Outcome {
         stage.change();
     }
     let before = Before::look(stage);
+    let sockets = before.serving.is_some().then(|| Sockets::open(&stage.machine, super::sockets()));
     let load = before.serving.is_some().then(|| Load::start(stage.machine.port, RATE));
     let mut run = stage.start(case.journey.arguments());
     play.strike(stage, &before, &mut run);
     play.end_well(stage, &before);
+    if let Some(sockets) = sockets {
+        play.breaches.0.extend(sockets.stop());
+    }
     if let Some(load) = load {
         let seen = load.stop();
         // Whatever was there before may be gone back to; nothing else but what the checkout makes.

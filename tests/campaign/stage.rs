@@ -15,6 +15,9 @@ use sqlx::{Connection, PgConnection};
 use super::chain::{self, Record};
 use crate::harness::machine::{Machine, Said, artifact, processes_with};
 
+/// Longest wait for an answer of whoever serves.
+const ANSWER: Duration = Duration::from_secs(15);
+
 /// Longest wait for anything that has to come to an end.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -44,16 +47,13 @@ impl Stage {
         if let Some(planted) = &planted {
             machine.program.clone_from(&planted.program);
         }
-        machine.configure(
-            "crm-server",
-            &[("duration_seconds = 3", "duration_seconds = 1"), ("rate = 100", "rate = 20")],
-        );
+        machine.configure("crm-server", &[("duration_seconds = 3", "duration_seconds = 1")]);
         lighten(&machine);
         let thresholds = machine.checkout().join("config/thresholds.toml");
         let text = std::fs::read_to_string(&thresholds).unwrap();
         std::fs::write(
             thresholds,
-            text.replace("min_samples = 200", "min_samples = 10").replace("\"p95\"", "\"max\""),
+            text.replace("min_samples = 50", "min_samples = 10").replace("\"p50\"", "\"max\""),
         )
         .unwrap();
         machine.commit("a short load");
@@ -181,7 +181,7 @@ impl Stage {
     pub(crate) fn answers(&self) -> Option<String> {
         let port = self.machine.port;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
+        let asked = async {
             let stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()?;
             let (mut sender, connection) =
                 hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
@@ -191,7 +191,9 @@ impl Stage {
             let release = answer.headers().get("x-crm-release")?.to_str().ok()?.to_owned();
             answer.into_body().collect().await.ok()?;
             Some(release)
-        })
+        };
+        // Before the first release has the socket, who connects waits in its queue, for as long as nobody goes on.
+        runtime.block_on(async { tokio::time::timeout(ANSWER, asked).await.ok().flatten() })
     }
 
     /// Releases that live, one entry per process.
@@ -202,7 +204,16 @@ impl Stage {
             Some(rest.components().next()?.as_os_str().to_string_lossy().into_owned())
         };
         // A program that was removed while it runs reads as `… (deleted)`.
-        self.programs().iter().filter_map(|(_, program)| of(program)).collect()
+        let serves = |pid: u32| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.split(|byte| *byte == 0).nth(1) == Some(&b"serve"[..])
+        };
+        // The same program seeds: a seed whose crmctl was killed goes on to its end, and nobody hears of it.
+        self.programs()
+            .iter()
+            .filter(|(pid, _)| serves(*pid))
+            .filter_map(|(_, program)| of(program))
+            .collect()
     }
 
     /// Everything that runs with this state directory: pid and program.

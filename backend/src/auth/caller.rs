@@ -56,17 +56,17 @@ impl Display for Role {
 
 /// A person with a valid token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Caller {
+pub struct Caller {
     /// Their tenant; the only source of a tenant there is.
-    pub(crate) tenant_id: i32,
+    pub tenant_id: i32,
     /// The person.
-    pub(crate) user_id: Uuid,
+    pub user_id: Uuid,
     /// What they are.
-    pub(crate) role: Role,
+    pub role: Role,
     /// The login this token came from.
-    pub(crate) session_id: Uuid,
+    pub session_id: Uuid,
     /// The account's token version when the token was signed.
-    pub(crate) token_version: i32,
+    pub token_version: i32,
 }
 
 /// Who a request comes from.

@@ -30,6 +30,19 @@ pub(crate) struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// The hash of a password that was found good enough.
+    ///
+    /// # Errors
+    /// 500 when the hashing itself broke.
+    pub(crate) async fn hash(self, password: String) -> Result<String, ApiError> {
+        let hashed = tokio::task::spawn_blocking(move || password::hash(&password)).await;
+        let hashed = hashed.map_err(|error| error.to_string());
+        hashed.and_then(|hash| hash.map_err(|error| error.to_string())).map_err(|error| {
+            tracing::error!(error, "a password could not be hashed");
+            ApiError::internal()
+        })
+    }
+
     /// Whether `password` belongs to `hash`. Without a hash the answer is no, after the same time.
     ///
     /// # Errors

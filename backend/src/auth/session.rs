@@ -135,7 +135,11 @@ pub(crate) async fn rotate(database: &Database, shown: &str) -> Result<(Caller, 
 async fn account(transaction: &mut Transaction, known: &Known) -> Result<Option<Caller>, ApiError> {
     let row: Option<(String, i32)> = sqlx::query_as(
         "SELECT u.role, u.token_version FROM users u JOIN tenants t ON t.id = u.tenant_id
-         WHERE u.tenant_id = $1 AND u.id = $2 AND u.status = 'active' AND t.status = 'active'",
+         WHERE u.tenant_id = $1 AND u.id = $2 AND u.status = 'active' AND t.status = 'active'
+           -- A session from before the tenant asked for a second factor goes on no longer than its access token.
+           AND (u.role <> 'ceo' OR t.settings->>'second_factor' IS DISTINCT FROM 'ceo' OR EXISTS (
+             SELECT FROM second_factors f
+             WHERE f.tenant_id = u.tenant_id AND f.user_id = u.id AND f.confirmed_at IS NOT NULL))",
     )
     .bind(known.tenant_id)
     .bind(known.user_id)
@@ -172,6 +176,43 @@ async fn replace(
     .execute(transaction.db())
     .await?;
     Ok(inserted.rows_affected() == 1)
+}
+
+/// Ends every other session of the caller; gives how many there were.
+pub(crate) async fn end_others(
+    transaction: &mut Transaction,
+    caller: &Caller,
+    reason: &str,
+) -> Result<u64, sqlx::Error> {
+    let ended = sqlx::query(
+        "UPDATE sessions SET revoked_at = now(), revoked_reason = $4
+         WHERE tenant_id = $1 AND user_id = $2 AND id <> $3 AND revoked_at IS NULL AND expires_at > now()",
+    )
+    .bind(caller.tenant_id)
+    .bind(caller.user_id)
+    .bind(caller.session_id)
+    .bind(reason)
+    .execute(transaction.db())
+    .await?;
+    Ok(ended.rows_affected())
+}
+
+/// Ends every session of somebody; gives how many there were.
+pub(crate) async fn end_all(
+    transaction: &mut Transaction,
+    user_id: Uuid,
+    reason: &str,
+) -> Result<u64, sqlx::Error> {
+    let ended = sqlx::query(
+        "UPDATE sessions SET revoked_at = now(), revoked_reason = $3
+         WHERE tenant_id = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > now()",
+    )
+    .bind(transaction.tenant_id())
+    .bind(user_id)
+    .bind(reason)
+    .execute(transaction.db())
+    .await?;
+    Ok(ended.rows_affected())
 }
 
 /// Ends a session; its access tokens are refused from now on.

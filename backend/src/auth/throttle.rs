@@ -65,12 +65,12 @@ impl Throttle {
     }
 
     async fn closed_for(&self, counter: &Counter) -> Option<Duration> {
-        if let Some(redis) = &self.redis
-            && let Ok(wait) = shared::closed_for(redis, counter).await
-        {
-            return wait;
+        // What a Redis that takes no writes could not count was counted here.
+        let local = self.local.closed_for(counter);
+        match &self.redis {
+            Some(redis) => shared::closed_for(redis, counter).await.map_or(local, |wait| wait.max(local)),
+            None => local,
         }
-        self.local.closed_for(counter)
     }
 
     /// Counts a failure.

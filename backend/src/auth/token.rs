@@ -3,6 +3,7 @@
 
 use std::fmt::{self, Debug, Formatter};
 
+use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -73,7 +74,7 @@ impl Tokens {
 
     /// A token for `caller`, from now on for [`ACCESS_SECONDS`].
     pub(crate) fn sign(&self, caller: &Caller) -> String {
-        let now = chrono::Utc::now().timestamp();
+        let now = Utc::now().timestamp();
         let claims = Claims {
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
@@ -95,6 +96,14 @@ impl Tokens {
     /// # Errors
     /// When it is malformed, signed otherwise, expired, from the future or for somebody else.
     pub(crate) fn verify(&self, token: &str) -> Result<Caller, BadToken> {
+        self.read(token).map(|(caller, _)| caller)
+    }
+
+    /// The caller that `token` names, and until when.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    pub(crate) fn read(&self, token: &str) -> Result<(Caller, DateTime<Utc>), BadToken> {
         if token.len() > LONGEST {
             return Err(BadToken);
         }
@@ -102,16 +111,17 @@ impl Tokens {
             jsonwebtoken::decode::<Claims>(token, key, &self.validation).ok().map(|data| data.claims)
         });
         let claims = decoded.ok_or(BadToken)?;
-        if claims.iat > chrono::Utc::now().timestamp() + CLOCK_SKEW_SECONDS {
+        if claims.iat > Utc::now().timestamp() + CLOCK_SKEW_SECONDS {
             return Err(BadToken);
         }
-        Ok(Caller {
+        let caller = Caller {
             tenant_id: claims.tid,
             user_id: claims.sub,
             role: claims.role,
             session_id: claims.sid,
             token_version: claims.ver,
-        })
+        };
+        Ok((caller, DateTime::from_timestamp(claims.exp, 0).ok_or(BadToken)?))
     }
 }
 

@@ -17,12 +17,25 @@ pub(super) struct Arguments {
     /// Name of the environment variable that holds the password of the accounts
     #[arg(long, value_name = "NAME")]
     password_env: String,
+    /// Leads of the first tenant; the second gets a third
+    #[arg(long, value_name = "COUNT", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    leads: u32,
+    /// Messages of the first tenant, about; the second gets a third
+    #[arg(long, value_name = "COUNT", default_value_t = 900, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    messages: u32,
+    /// Vendedores of the first tenant
+    #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = clap::value_parser!(u32).range(2..=1000))]
+    sellers: u32,
 }
 
 /// Seeds, and prints what was made as one JSON object.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let dsn = variable(DSN)?;
     let mut options = SeedOptions::new(SecretString::from(variable(&arguments.password_env)?));
+    let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    options.leads = count(arguments.leads);
+    options.messages = count(arguments.messages);
+    options.sellers = count(arguments.sellers);
     options.allow_weak_password = std::env::var("CRM_ENVIRONMENT").is_ok_and(|name| name == LOCAL);
     let report = block_on(async {
         // Its text could show the password, so it is not repeated.

@@ -1,6 +1,9 @@
 //! `crm-server serve`: settings, log, sockets, and then the server until it is drained.
 
+use std::time::Duration;
+
 use rustix::io::Result as SystemResult;
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -10,6 +13,10 @@ use crate::serve::signals::Signals;
 use crate::serve::sockets::{Handover, Sockets};
 use crate::settings::{Settings, Source};
 use crate::state::AppState;
+use crate::telemetry::incidents::{self, Ear};
+
+/// How long the last errors may take to be told to Sentry.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Serves; `hardened` says whether the process could give up new privileges.
 pub(super) fn run(hardened: SystemResult<()>) -> Result<(), Failure> {
@@ -19,7 +26,8 @@ pub(super) fn run(hardened: SystemResult<()>) -> Result<(), Failure> {
     let handover = Handover::read(|name| std::env::var(name).ok(), std::process::id());
     let inherited = handover.and_then(|handover| Sockets::adopt(&handover));
     let inherited = inherited.map_err(|error| Failure::of(&error, error.hint()))?;
-    log(&settings.log_level);
+    let (ear, mouth) = incidents::pair(&settings).unzip();
+    log(&settings.log_level, ear);
     if let Err(error) = hardened {
         tracing::warn!(%error, "new privileges could not be given up");
     }
@@ -30,7 +38,15 @@ pub(super) fn run(hardened: SystemResult<()>) -> Result<(), Failure> {
     let served = runtime.block_on(async {
         #[cfg(feature = "faults")]
         crate::faults::maybe_exit();
-        live(settings, inherited).await
+        let over = CancellationToken::new();
+        let telling = mouth.map(|mouth| tokio::spawn(mouth.tell(over.clone().cancelled_owned())));
+        let served = live(settings, inherited).await;
+        over.cancel();
+        if let Some(telling) = telling {
+            // What was said last has a moment to be heard.
+            let _ = tokio::time::timeout(LAST_WORDS, telling).await;
+        }
+        served
     });
     // Work that is stuck in the background keeps nobody alive.
     runtime.shutdown_background();
@@ -50,7 +66,7 @@ async fn live(settings: Settings, inherited: Option<Sockets>) -> Result<(), Fail
 
 /// One JSON object per line on stdout. Statements of the database library are not logged: they are
 /// timed by the query layer, and could hold what does not belong in a log.
-fn log(filter: &str) {
+fn log(filter: &str, ear: Option<Ear>) {
     let filter: Targets = filter.parse().expect("checked when the settings were read");
     let filter = filter.with_target("sqlx", tracing::Level::WARN);
     let lines = tracing_subscriber::fmt::layer()
@@ -60,5 +76,5 @@ fn log(filter: &str) {
         .flatten_event(true)
         .with_current_span(true)
         .with_span_list(false);
-    tracing_subscriber::registry().with(filter).with(lines).init();
+    tracing_subscriber::registry().with(filter).with(lines).with(ear).init();
 }

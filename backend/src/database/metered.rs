@@ -13,8 +13,8 @@ use sqlx::{Describe, Either, Error, Execute, Executor, Postgres, SqlStr};
 use super::Statistics;
 use crate::meter::Meter;
 
-/// An executor whose queries are timed.
-pub(crate) struct Metered<E> {
+/// An executor whose queries are timed: give it to sqlx in place of a connection.
+pub struct Metered<E> {
     inner: E,
     statistics: Arc<Statistics>,
 }

@@ -1,9 +1,9 @@
 //! Where a request comes from. `X-Forwarded-For` counts only when a trusted proxy sent it.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use axum::extract::FromRequestParts;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 
@@ -22,9 +22,14 @@ impl FromRequestParts<AppState> for ClientAddress {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
-        let here = PeerAddress(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        let peer = parts.extensions.get::<PeerAddress>().copied().unwrap_or(here);
-        Ok(Self(client(peer.0, &parts.headers, &state.settings().trusted_proxies)))
+        let known = parts.extensions.get::<PeerAddress>().map(|peer| peer.0);
+        // Served by somebody else, as `axum::serve` does it.
+        let told = || parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        let Some(peer) = known.or_else(told) else {
+            // Nobody knows who it is, so nothing that it says about itself counts.
+            return Ok(Self(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+        };
+        Ok(Self(client(peer, &parts.headers, &state.settings().trusted_proxies)))
     }
 }
 

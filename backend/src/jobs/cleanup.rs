@@ -1,4 +1,4 @@
-//! Removes what nobody will ask for again: ended sessions and refresh tokens, expired notifications,
+//! Removes what nobody will ask for again: ended sessions and refresh tokens, long expired notifications,
 //! delivered outbox rows, old runs. Doing it twice removes nothing more.
 
 use std::time::Duration;
@@ -11,9 +11,15 @@ const IN_TENANT: [(&str, &str); 2] = [
     ("sessions", "DELETE FROM sessions WHERE expires_at < now() OR revoked_at < now() - interval '30 days'"),
     ("refresh_tokens", "DELETE FROM refresh_tokens WHERE expires_at < now()"),
 ];
-const NOTIFICATIONS: &str = "DELETE FROM notifications WHERE expires_at < now()";
+/// Expired ones are shown nowhere; they stay for a while, since what was told is not told again.
+const NOTIFICATIONS: &str = "DELETE FROM notifications WHERE expires_at < now() - interval '90 days'";
 const OUTBOX: &str = "SELECT crm_outbox_purge(interval '7 days')";
 const RUNS: &str = "DELETE FROM scheduled_run WHERE finished_at < now() - interval '30 days'";
+/// Runs of a job of every few seconds say little after a day; the newest success stays, since health asks for it.
+const FREQUENT_RUNS: &str = "DELETE FROM scheduled_run r
+    WHERE r.job = 'meta_intake' AND r.outcome = 'succeeded' AND r.finished_at < now() - interval '1 day'
+      AND EXISTS (SELECT FROM scheduled_run l
+                  WHERE l.job = r.job AND l.outcome = 'succeeded' AND l.finished_at > r.finished_at)";
 
 /// The job `cleanup`.
 #[derive(Debug)]
@@ -50,6 +56,7 @@ impl Job for Cleanup {
         }
         sqlx::query(OUTBOX).execute(database.outside_tenants()).await?;
         sqlx::query(RUNS).execute(database.outside_tenants()).await?;
+        sqlx::query(FREQUENT_RUNS).execute(database.outside_tenants()).await?;
         Ok(())
     }
 }

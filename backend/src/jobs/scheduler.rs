@@ -11,6 +11,7 @@ use super::engine::state::{self, TaskState};
 use super::engine::{Engine, Job};
 use crate::database::Database;
 use crate::lifecycle::Lifecycle;
+use crate::meta::Meta;
 
 /// The jobs of this release.
 #[derive(Debug)]
@@ -20,8 +21,9 @@ pub(crate) struct Scheduler {
 }
 
 impl Scheduler {
-    pub(crate) fn new(enabled: bool) -> Self {
-        Self { jobs: super::all(), enabled }
+    pub(crate) fn new(enabled: bool, meta: Option<&Meta>) -> Self {
+        let jobs = super::all().into_iter().chain(meta.map(super::of_meta).unwrap_or_default());
+        Self { jobs: jobs.collect(), enabled }
     }
 
     /// Whether this server runs jobs when it serves.

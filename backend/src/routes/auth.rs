@@ -1,9 +1,12 @@
-//! `/auth/…`: in, on, out, and who am I.
+//! `/auth/…`: in, on, out, who am I, and where else.
 
 mod login;
 mod logout;
 mod me;
+mod password;
 mod refresh;
+mod second_factor;
+mod sessions;
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -20,6 +23,15 @@ pub(super) fn routes() -> Routes {
         .with(Policy::Public, routes!(refresh::refresh))
         .with(Policy::Any, routes!(logout::logout))
         .with(Policy::Any, routes!(me::me))
+        .with(Policy::Any, routes!(password::change))
+        .with(Policy::Any, routes!(second_factor::get, second_factor::begin))
+        .with(Policy::Any, routes!(second_factor::confirm))
+        .with(Policy::Any, routes!(second_factor::off))
+        .with(Policy::Roles(&[Role::Ceo]), routes!(second_factor::take_away))
+        .with(Policy::Any, routes!(sessions::own))
+        .with(Policy::Any, routes!(sessions::end_own))
+        .with(Policy::Roles(&[Role::Ceo]), routes!(sessions::of_tenant))
+        .with(Policy::Roles(&[Role::Ceo]), routes!(sessions::end_of_tenant))
 }
 
 /// How a person is called.

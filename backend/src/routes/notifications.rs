@@ -1,17 +1,37 @@
-//! `/notifications…`: what the caller should know. Own rows only. While migration 016 is reverted these
-//! routes answer `feature_unavailable`, and nothing else in the CRM notices.
+//! `/notifications…`: what the caller should know. Own rows only; the same handlers answer under the path of the
+//! administration. While migration 016 is reverted these routes answer `feature_unavailable`, and nothing else in the
+//! CRM notices.
 
 mod count;
+mod list;
+mod read;
+mod run_checks;
+mod settings;
+mod types;
 
 use axum::http::StatusCode;
 use utoipa_axum::routes;
 
 use crate::error::ApiError;
-use crate::policy::{Policy, Routes};
+use crate::policy::{Policy, Role, Routes};
 
 /// Routes of this resource.
 pub(super) fn routes() -> Routes {
-    Routes::new().with(Policy::Any, routes!(count::count)).with(Policy::Any, routes!(count::admin_count))
+    Routes::new()
+        .with(Policy::Any, routes!(count::count))
+        .with(Policy::Any, routes!(count::admin_count))
+        .with(Policy::Any, routes!(list::list))
+        .with(Policy::Any, routes!(list::admin_list))
+        .with(Policy::Any, routes!(read::read))
+        .with(Policy::Any, routes!(read::admin_read))
+        .with(Policy::Any, routes!(read::read_all))
+        .with(Policy::Any, routes!(read::admin_read_all))
+        .with(Policy::Any, routes!(settings::get, settings::put))
+        .with(Policy::Any, routes!(settings::admin_get, settings::admin_put))
+        .with(Policy::Any, routes!(types::types))
+        .with(Policy::Any, routes!(types::admin_types))
+        .with(Policy::Roles(&[Role::Ceo]), routes!(run_checks::run_checks))
+        .with(Policy::Roles(&[Role::Ceo]), routes!(run_checks::admin_run_checks))
 }
 
 /// No parameter besides `tenant_id`; any other is refused.

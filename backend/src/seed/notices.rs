@@ -56,7 +56,8 @@ fn unanswered(scene: &Scene, story: &Story) -> Vec<Notice> {
         };
         let owner = conversation.owner.map(|(seller, _)| scene.sellers[seller].id);
         let recipients = if priority == "high" { owner.into_iter().collect() } else { ids(scene) };
-        let episode = since.timestamp().to_string();
+        // As the check of waits writes it, which then finds these told already.
+        let episode = since.timestamp_micros().to_string();
         for recipient in recipients {
             notices.push(Notice {
                 recipient,

@@ -2,6 +2,9 @@
 //!
 //! Length: one function per table, each a list of its columns.
 
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -44,6 +47,7 @@ pub(crate) async fn write(
     submissions(scene, story).send(db).await?;
     let conversations = conversations(scene, story).send(db).await?;
     let messages = messages(scene, story).send(db).await?;
+    closings(scene, story).send(db).await?;
     statuses(scene, story).send(db).await?;
     let (owners, log) = assignments(scene, story, rule);
     owners.send(db).await?;
@@ -64,8 +68,9 @@ async fn pages_and_rules(db: &mut PgConnection, scene: &Scene, rule: Uuid) -> Re
         .execute(&mut *db)
         .await?;
     sqlx::query(
-        "INSERT INTO assignment_rules (tenant_id, id, name, priority, strategy, lead_sources, max_open, created_by) \
-         VALUES ($1, $2, 'Reparto por turnos', 10, 'round_robin', '{META_ADS}', 60, $3)",
+        // At rest: within a minute it would hand out the queue that the demonstration has something to show in.
+        "INSERT INTO assignment_rules (tenant_id, id, name, priority, strategy, lead_sources, max_open, active, created_by) \
+         VALUES ($1, $2, 'Reparto por turnos', 10, 'round_robin', '{META_ADS}', 60, false, $3)",
     )
     .bind(scene.tenant_id)
     .bind(rule)
@@ -107,10 +112,17 @@ fn leads(scene: &Scene, story: &Story) -> Rows {
             "meta_ad_name",
             "meta_form_id",
             "meta_form_name",
+            "first_response_at",
         ],
     );
+    let mut answered: HashMap<usize, DateTime<Utc>> = HashMap::new();
+    for conversation in &story.conversations {
+        if let (Some(lead), Some(at)) = (conversation.lead, talk::first_reply(&conversation.messages)) {
+            answered.entry(lead).and_modify(|first| *first = at.min(*first)).or_insert(at);
+        }
+    }
     // Merged leads after those they point to: the foreign key is checked when the COPY ends, the order is for readers.
-    for lead in &story.leads {
+    for (number, lead) in story.leads.iter().enumerate() {
         let meta = |kind: u32| {
             lead.campaign.map(|campaign| format!("{}2021{:06}{kind:03}", scene.tenant_id, campaign.number))
         };
@@ -144,6 +156,7 @@ fn leads(scene: &Scene, story: &Story) -> Rows {
             maybe(lead.campaign.map(|campaign| campaign.ad)),
             maybe(meta(4)),
             maybe(lead.campaign.map(|campaign| campaign.form)),
+            maybe_time(answered.get(&number).copied()),
         ]);
     }
     rows
@@ -233,6 +246,22 @@ fn conversations(scene: &Scene, story: &Story) -> Rows {
             maybe_time(conversation.closed_at),
             time(first.at),
             time(conversation.closed_at.unwrap_or(last.at)),
+        ]);
+    }
+    rows
+}
+
+fn closings(scene: &Scene, story: &Story) -> Rows {
+    let columns = ["tenant_id", "conversation_id", "kind", "changed_by", "changed_at"];
+    let mut rows = Rows::into("conversation_history", &columns);
+    for conversation in story.conversations.iter().filter(|conversation| !conversation.messages.is_empty()) {
+        let Some(closed_at) = conversation.closed_at else { continue };
+        rows.push([
+            value(scene.tenant_id),
+            value(conversation.id),
+            value("closed"),
+            maybe(conversation.owner.map(|(seller, _)| scene.sellers[seller].id)),
+            time(closed_at),
         ]);
     }
     rows

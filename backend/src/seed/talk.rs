@@ -74,6 +74,14 @@ pub(crate) fn write(dice: &mut Dice, setting: &Setting<'_>) -> Vec<Message> {
     messages
 }
 
+/// The first human reply that came through.
+pub(crate) fn first_reply(messages: &[Message]) -> Option<DateTime<Utc>> {
+    messages
+        .iter()
+        .find(|message| message.author == "user" && message.delivery != "failed")
+        .map(|message| message.at)
+}
+
 /// Since when a human answer is due: the first inbound message after the last human reply that arrived.
 pub(crate) fn waiting_since(messages: &[Message]) -> Option<DateTime<Utc>> {
     let answered =

@@ -106,3 +106,42 @@ fn log_levels_of_other_worlds_are_understood() {
         assert_eq!(names(&with(&[("LOG_LEVEL", wrong)]).unwrap_err()), ["LOG_LEVEL"], "{wrong}");
     }
 }
+
+#[test]
+fn a_server_without_meta_starts_and_one_that_greets_needs_the_secret() {
+    assert!(with(&[("META_APP_ID", "1234567890")]).unwrap().meta.is_none());
+    let secret = ("META_APP_SECRET", "5f1d0c9b8a7e6d5c");
+    let meta = with(&[secret]).unwrap().meta.unwrap();
+    assert!(meta.verify_token.is_none());
+    assert_eq!(
+        (meta.graph_url.as_str(), meta.graph_version.as_str()),
+        ("https://graph.facebook.com/", "v23.0")
+    );
+    assert_eq!(
+        names(&with(&[("META_VERIFY_TOKEN", "saludo-saludo-saludo")]).unwrap_err()),
+        ["META_APP_SECRET"]
+    );
+    let file = ("META_APP_SECRET_FILE", "/nowhere/at/all");
+    assert_eq!(names(&with(&[file]).unwrap_err()), ["META_APP_SECRET_FILE"]);
+}
+
+#[test]
+fn settings_of_meta_are_checked_and_hidden() {
+    let secret = ("META_APP_SECRET", "5f1d0c9b8a7e6d5c");
+    for (name, value) in [
+        ("META_APP_SECRET", "short"),
+        ("META_VERIFY_TOKEN", "short"),
+        ("META_APP_ID", "mine"),
+        ("META_GRAPH_URL", "http://graph.example.com"),
+        ("META_GRAPH_URL", "https://graph.example.com/?a=b"),
+        ("META_GRAPH_VERSION", "23"),
+        ("META_GRAPH_VERSION", "v23.0/../me"),
+        ("META_GRAPH_TIMEOUT_MS", "1"),
+    ] {
+        let error = with(&[secret, (name, value)]).unwrap_err();
+        assert_eq!(names(&error), [name], "{value}");
+    }
+    assert!(with(&[secret, ("META_GRAPH_URL", "http://127.0.0.1:8090")]).is_ok());
+    let shown = format!("{:?}", with(&[secret, ("META_VERIFY_TOKEN", "saludo-saludo-saludo")]).unwrap());
+    assert!(!shown.contains("5f1d0c9b8a7e6d5c") && !shown.contains("saludo"), "{shown}");
+}

@@ -4,4 +4,6 @@ mod login;
 mod logout;
 mod me;
 mod refresh;
+mod second_factor;
+mod sessions;
 mod tokens;

@@ -35,9 +35,13 @@ const BODIES: [&str; 10] = [
 
 #[tokio::test]
 async fn nothing_that_is_sent_breaks_the_server() {
-    let app =
-        TestApp::with(&[("LOGIN_FAILURES_PER_ACCOUNT", "1000"), ("LOGIN_FAILURES_PER_ADDRESS", "1000")])
-            .await;
+    let app = TestApp::with(&[
+        ("LOGIN_FAILURES_PER_ACCOUNT", "1000"),
+        ("LOGIN_FAILURES_PER_ADDRESS", "1000"),
+        ("META_APP_SECRET", "a1b2c3d4e5f60718293a4b5c6d7e8f90"),
+        ("META_VERIFY_TOKEN", "saludo-saludo-saludo"),
+    ])
+    .await;
     for permission in permissions(&app.state).0 {
         // A new one per route: a route may end the session.
         let token = app.token(Person::Ceo).await;

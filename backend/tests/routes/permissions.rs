@@ -7,7 +7,11 @@ use crm_backend::policy::{Permission, Policy, Role};
 use crate::harness::{Person, TestApp};
 
 fn path_of(permission: &Permission) -> String {
-    permission.path.replace("{task}", "cleanup").replace("{id}", "019b0000-0000-7000-8000-000000000000")
+    permission
+        .path
+        .replace("{task}", "cleanup")
+        .replace("{id}", "019b0000-0000-7000-8000-000000000000")
+        .replace("{page_id}", "1")
 }
 
 #[tokio::test]

@@ -45,6 +45,12 @@ impl Api {
         self.send(Request::get(path).header(header::AUTHORIZATION, token).body(Body::empty()).unwrap()).await
     }
 
+    /// Asks for something to be done.
+    pub(crate) async fn post(&self, email: &str, path: &str) -> (StatusCode, Value) {
+        let token = format!("Bearer {}", self.tokens[email]);
+        self.send(Request::post(path).header(header::AUTHORIZATION, token).body(Body::empty()).unwrap()).await
+    }
+
     /// The same, and it must succeed.
     pub(crate) async fn ok(&self, email: &str, path: &str) -> Value {
         let (status, answer) = self.get(email, path).await;

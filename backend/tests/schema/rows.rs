@@ -57,10 +57,16 @@ INSERT INTO sessions (tenant_id, user_id, expires_at) SELECT tenant_id, id, now(
 INSERT INTO refresh_tokens (tenant_id, session_id, token_hash, expires_at) SELECT tenant_id, id, sha256(id::text::bytea), now() + interval '1 day' FROM sessions;
 INSERT INTO audit_log (tenant_id, actor_id, action) SELECT tenant_id, id, 'login' FROM users;
 INSERT INTO outbox (tenant_id, event) SELECT id, 'new_notification' FROM tenants;
+INSERT INTO meta_forms (tenant_id, page_id, form_id, watermark) SELECT tenant_id, page_id, 'form', now() FROM meta_pages;
 INSERT INTO meta_lead_inbox (tenant_id, leadgen_id, page_id, change) SELECT id, 'leadgen' || id, 'page', '{}' FROM tenants;
-INSERT INTO seller_events (tenant_id, seller_id, kind, natural_key, occurred_at) SELECT tenant_id, id, 'message_sent', id::text, now() FROM users;
+INSERT INTO seller_events (tenant_id, lead_id, kind, natural_key, occurred_at) SELECT tenant_id, id, 'lead', id::text, now() FROM leads;
 INSERT INTO seller_metrics_hourly (tenant_id, seller_id, metric, hour) SELECT tenant_id, id, 'messages_sent', date_trunc('hour', now()) FROM users;
 INSERT INTO seller_metrics_daily (tenant_id, seller_id, metric, day) SELECT tenant_id, id, 'messages_sent', current_date FROM users;
+INSERT INTO metrics_state (tenant_id, metrics_version, time_zone) SELECT id, 1, time_zone FROM tenants;
+INSERT INTO conversation_history (tenant_id, conversation_id, kind) SELECT tenant_id, id, 'closed' FROM conversations;
+INSERT INTO conversation_reads (tenant_id, conversation_id, user_id, read_up_to)
+  SELECT c.tenant_id, c.id, u.id, 1 FROM conversations c JOIN users u ON u.tenant_id = c.tenant_id;
+INSERT INTO second_factors (tenant_id, user_id, secret) SELECT tenant_id, id, substring(sha256(id::text::bytea) FOR 20) FROM users;
 INSERT INTO notification_settings (tenant_id, user_id) SELECT tenant_id, id FROM users;
 ";
 

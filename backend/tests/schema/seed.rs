@@ -236,3 +236,37 @@ async fn next_tenant_gets_a_free_id() {
     })
     .await;
 }
+
+/// Keys, indexes and what is said about them, of the tables that many rows go to.
+async fn dress(pool: &PgPool) -> Vec<String> {
+    sqlx::query_scalar(
+        "SELECT concat_ws(' ', c.conrelid::regclass, c.conname, pg_get_constraintdef(c.oid), c.convalidated,
+                          obj_description(c.oid, 'pg_constraint'))
+         FROM pg_constraint c WHERE c.conrelid::regclass::text IN ('messages', 'lead_status_history', 'lead_submissions')
+         UNION ALL
+         SELECT concat_ws(' ', pg_get_indexdef(i.indexrelid), i.indisvalid, obj_description(i.indexrelid, 'pg_class'))
+         FROM pg_index i WHERE i.indrelid::regclass::text IN ('messages', 'lead_status_history', 'lead_submissions')
+         ORDER BY 1",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap()
+}
+
+/// Many messages are loaded into bare tables; afterwards everything is there again as it was.
+#[tokio::test]
+async fn a_large_seed_leaves_keys_and_indexes_as_they_were() {
+    with_database(async |database| {
+    let pool = database.pool("crm_migrator").await;
+    let before = dress(&pool).await;
+    let report = seed(&pool, SeedOptions { leads: 1_500, messages: 50_000, ..options() }).await.unwrap();
+    assert!(report.tenants[0].written.messages > 30_000, "{report:?}");
+    assert_eq!(dress(&pool).await, before);
+    assert!(before.len() > 15, "{before:#?}");
+    let wrong = sqlx::query(
+        "INSERT INTO messages (tenant_id, conversation_id, direction, author, body) VALUES (1, gen_random_uuid(), 'inbound', 'lead', 'x')",
+    );
+    assert!(wrong.execute(&pool).await.is_err(), "keys hold again");
+    })
+    .await;
+}

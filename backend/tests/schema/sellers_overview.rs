@@ -1,4 +1,6 @@
 //! `GET /admin/core/sellers/dashboard/overview` against a slow recount in plain loops over raw rows.
+//!
+//! Length: the recount and what it is compared with belong together.
 
 use std::collections::HashMap;
 
@@ -30,7 +32,6 @@ struct Conversation {
     lead_id: Option<Uuid>,
     assigned_seller_id: Option<Uuid>,
     closed_at: Option<DateTime<Utc>>,
-    created_at: DateTime<Utc>,
 }
 
 #[derive(FromRow)]
@@ -108,12 +109,13 @@ impl Raw {
                 let waits = messages[answered.map_or(0, |last| last + 1)..]
                     .iter()
                     .any(|message| message.author == "lead");
-                expected.active += i64::from(messages.last().unwrap().created_at >= now - Duration::days(7));
+                let days = today - Duration::days(6);
+                expected.active += i64::from(messages.last().unwrap().created_at >= days);
                 expected.unassigned += i64::from(conversation.assigned_seller_id.is_none());
                 expected.unanswered += i64::from(waits);
             }
             let Some(reply) = messages.iter().find(human) else { continue };
-            if conversation.created_at >= since && mine(reply.author_id) {
+            if reply.created_at >= since && mine(reply.author_id) {
                 let first = messages
                     .iter()
                     .find(|message| message.author == "lead" && message.created_at <= reply.created_at);
@@ -121,7 +123,7 @@ impl Raw {
                     .map(|message| message.created_at)
                     .or_else(|| Some(self.leads[&conversation.lead_id?].created_at));
                 expected.responses += 1;
-                expected.seconds += (reply.created_at - start.unwrap()).num_milliseconds() as f64 / 1_000.0;
+                expected.seconds += (reply.created_at - start.unwrap()).num_seconds() as f64;
             }
         }
         for (lead, to, at) in &self.assignments {
@@ -248,7 +250,7 @@ async fn another_tenants_work_changes_nothing() {
         let before = strip(api.ok("test@staging.com", PATH).await);
         let (status, _) = api.get("ceo2@staging.com", PATH).await;
         assert_eq!(status, StatusCode::FORBIDDEN);
-        run(&mut pool.acquire().await.unwrap(), "UPDATE conversations SET closed_at = now(), waiting_since = NULL WHERE tenant_id = 2; UPDATE leads SET status = 'won' WHERE tenant_id = 2").await.unwrap();
+        run(&mut pool.acquire().await.unwrap(), "UPDATE conversations SET closed_at = now(), waiting_since = NULL WHERE tenant_id = 2; UPDATE leads SET status = 'won' WHERE tenant_id = 2; DELETE FROM metrics_state").await.unwrap();
         assert_eq!(strip(api.ok("test@staging.com", PATH).await), before);
         let other = api.ok("ceo2@staging.com", "/admin/core/sellers/dashboard/overview").await;
         assert_eq!((&other["active_conversations"], &other["conversion_rate"]), (&0.into(), &1.0.into()));
@@ -260,7 +262,12 @@ async fn another_tenants_work_changes_nothing() {
 async fn empty_tenant_has_nulls_not_zero_rates() {
     with_database(async |database| {
         let pool = seeded_now(database).await;
-        run(&mut pool.acquire().await.unwrap(), "TRUNCATE leads, conversations CASCADE").await.unwrap();
+        run(
+            &mut pool.acquire().await.unwrap(),
+            "TRUNCATE leads, conversations CASCADE; DELETE FROM metrics_state",
+        )
+        .await
+        .unwrap();
         let mut api = Api::over(database);
         api.log_in("test@staging.com").await;
         let answer = api.ok("test@staging.com", PATH).await;
@@ -282,7 +289,7 @@ async fn empty_tenant_has_nulls_not_zero_rates() {
 async fn today_is_half_open_in_the_tenants_zone() {
     with_database(async |database| {
         let pool = seeded_now(database).await;
-        run(&mut pool.acquire().await.unwrap(), "TRUNCATE assignment_log; UPDATE tenants SET time_zone = 'Pacific/Auckland' WHERE id = 1; \
+        run(&mut pool.acquire().await.unwrap(), "DELETE FROM metrics_state; TRUNCATE assignment_log; UPDATE tenants SET time_zone = 'Pacific/Auckland' WHERE id = 1; \
             INSERT INTO assignment_log (tenant_id, lead_id, to_seller_id, reason, created_at) \
             SELECT 1, l.id, u.id, 'manual', (date_trunc('day', now() AT TIME ZONE 'Pacific/Auckland') + edge) AT TIME ZONE 'Pacific/Auckland' \
             FROM (SELECT id FROM leads WHERE tenant_id = 1 AND NOT is_test AND merged_into IS NULL LIMIT 1) l, \

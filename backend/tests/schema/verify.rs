@@ -74,7 +74,9 @@ async fn missing_key_is_noticed() {
 #[tokio::test]
 async fn missing_grant_is_noticed() {
     let query = "SELECT format('REVOKE %s ON %s FROM crm_app', a.privilege_type, c.oid::regclass) \
-                 FROM pg_class c, aclexplode(c.relacl) a WHERE a.grantee = 'crm_app'::regrole";
+                 FROM pg_class c, aclexplode(c.relacl) a WHERE a.grantee = 'crm_app'::regrole \
+                 UNION ALL SELECT format('REVOKE %s (%I) ON %s FROM crm_app', a.privilege_type, c.attname, c.attrelid::regclass) \
+                 FROM pg_attribute c, aclexplode(c.attacl) a WHERE a.grantee = 'crm_app'::regrole";
     each_is_noticed(query, 50).await;
 }
 

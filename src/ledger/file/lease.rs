@@ -27,6 +27,10 @@ struct Content {
     schema: u32,
     token: u64,
     lease: Option<Lease>,
+    /// The holder has given it back. Its name stays for as long as the lock does: who is stopped right here must be
+    /// called by a name that `unlock` can take.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    released: bool,
 }
 
 /// The file, locked for as long as this value lives.
@@ -70,13 +74,14 @@ impl LeaseFile {
             expires_at: None,
             expired: false,
         };
-        self.store(&Content { schema: 1, token, lease: Some(lease.clone()) })?;
+        self.store(&Content { schema: 1, token, lease: Some(lease.clone()), released: false })?;
         Ok(lease)
     }
 
     /// Says that nobody has it any more. The lock goes with this value.
     pub(super) fn clear(&mut self, token: u64) -> Result<(), LedgerError> {
-        self.store(&Content { schema: 1, token, lease: None })
+        let lease = read(&self.file).map_err(|error| storage(&self.path, &error))?.lease;
+        self.store(&Content { schema: 1, token, lease, released: true })
     }
 
     fn store(&self, content: &Content) -> Result<(), LedgerError> {
@@ -110,7 +115,7 @@ impl LeaseFile {
         let _ = std::fs::remove_file(&new);
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&new);
         let free = Self { path: new.clone(), file: file.map_err(|error| storage(&new, &error))? };
-        free.store(&Content { schema: 1, token: lease.token, lease: None })?;
+        free.store(&Content { schema: 1, token: lease.token, lease: None, released: false })?;
         std::fs::rename(&new, &path).map_err(|error| storage(&path, &error))?;
         sync_directory(directory)
     }
@@ -128,7 +133,8 @@ impl LeaseFile {
             Err(rustix::io::Errno::WOULDBLOCK) => true,
             Err(error) => return Err(storage(&path, &error.into())),
         };
-        let lease = read(&file).map_err(|error| storage(&path, &error))?.lease;
+        let content = read(&file).map_err(|error| storage(&path, &error))?;
+        let lease = content.lease.filter(|_| alive || !content.released);
         let lease = if alive { Some(lease.unwrap_or_else(nameless)) } else { lease };
         Ok(lease.map(|lease| Lease { expired: !alive, ..lease }))
     }

@@ -11,6 +11,7 @@ use phases::testing::contract::ledger::Stand;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::lease::LeaseFile;
 use super::*;
 
 /// A directory of its own.
@@ -192,4 +193,25 @@ async fn torn_lease_file_forgets_no_token() {
     drop(ledger);
     std::fs::write(files.path().join("lease"), "{\"schema\":1,\"tok").unwrap();
     assert_eq!(files.ledger().acquire(&claim()).await.unwrap().token, lease.token + 1);
+}
+
+/// Stopped between giving the lease back and its end, a run was called `unknown`, which nobody could unlock.
+#[tokio::test]
+async fn who_is_stopped_while_giving_back_still_has_a_name() {
+    let files = Files::new();
+    let lease = files.ledger().acquire(&claim()).await.unwrap();
+    let path = files.path().join("lease");
+    // The lock of somebody who has written down that it is free, and has not let go of it yet.
+    let mut file = LeaseFile::lock(&files.path()).unwrap();
+    let held = file.write(&claim(), lease.token).unwrap();
+    file.clear(held.token).unwrap();
+    let seen = files.ledger().holder().await.unwrap().unwrap();
+    assert_eq!((seen.run.as_str(), seen.token, seen.expired), (held.run.as_str(), held.token, false));
+    match files.ledger().acquire(&claim()).await {
+        Err(LedgerError::Held(holder)) => assert_eq!(holder.token, held.token),
+        other => panic!("{other:?}"),
+    }
+    drop(file);
+    assert!(files.ledger().holder().await.unwrap().is_none(), "{}", std::fs::read_to_string(path).unwrap());
+    assert_eq!(files.ledger().acquire(&claim()).await.unwrap().token, held.token + 1);
 }

@@ -1,6 +1,7 @@
 //! The private PostgreSQL after a crash, a reboot, a lost socket or damage to its data, and where little can be seen.
 
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 
 use crmctl::platform::process::postgres::{PostgresError, PostgresState, PrivatePostgres};
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
@@ -27,10 +28,7 @@ async fn pid_file_with_the_number_of_another_program_is_stale() {
     postgres.ensure_running(&password()).await.unwrap();
     postgres.stop().await.unwrap();
     let user = std::fs::metadata(machine.state().postgres()).unwrap().uid();
-    let mut other = std::os::unix::process::CommandExt::uid(&mut std::process::Command::new("sleep"), user)
-        .arg("600")
-        .spawn()
-        .unwrap();
+    let mut other = std::process::Command::new("sleep").uid(user).arg("600").spawn().unwrap();
     let data = machine.state().postgres().join("data");
     let pid_file = data.join("postmaster.pid");
     let text = format!("{}\n{}\n1\n5432\n/nowhere\n\n  1 1\nready   \n", other.id(), data.display());
@@ -58,6 +56,25 @@ async fn half_made_data_directory_is_made_anew() {
     assert_eq!(answers(&postgres).await, "postgres");
     assert!(!machine.state().postgres().join("data.new").exists());
     assert!(!machine.state().postgres().join("password").exists());
+    postgres.stop().await.unwrap();
+}
+
+/// A crmctl that is killed while `initdb` works leaves it behind; the next one failed over its files.
+#[tokio::test]
+async fn maker_of_a_killed_crmctl_does_not_disturb_the_next() {
+    let machine = Machine::new();
+    machine.state().ensure().unwrap();
+    let half_made = machine.state().postgres().join("data.new");
+    std::fs::create_dir_all(&half_made).unwrap();
+    // Called as `initdb` is, and in nobody's way until it is ended.
+    let mut orphan = std::process::Command::new("bash");
+    orphan.arg0("initdb").arg("-c").arg("while :; do mkdir -p \"$0/base\"; sleep 0.01; done").arg(&half_made);
+    let mut orphan = orphan.process_group(0).spawn().unwrap();
+    let postgres = PrivatePostgres::new(machine.state());
+    assert!(postgres.ensure_running(&password()).await.unwrap().created);
+    assert!(orphan.wait().unwrap().code().is_none(), "it was killed");
+    assert_eq!(answers(&postgres).await, "postgres");
+    assert!(!half_made.exists());
     postgres.stop().await.unwrap();
 }
 

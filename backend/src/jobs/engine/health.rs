@@ -126,7 +126,7 @@ mod tests {
 
     fn task(next_run_at: DateTime<Utc>) -> TaskState {
         TaskState {
-            job: "cleanup".to_owned(),
+            job: String::new(),
             next_run_at,
             consecutive_failures: 0,
             last_success: None,
@@ -141,7 +141,11 @@ mod tests {
         let jobs = jobs::all();
         let moment = Moment { now: at(now), since: at(since), enabled: true };
         let flag = Flag { running: true, changed_at: at(0) };
-        SchedulerHealth::judge(jobs.iter().map(AsRef::as_ref), known, flag, moment).status
+        // The same of every job.
+        let named = |state: &TaskState, job: &str| TaskState { job: job.to_owned(), ..state.clone() };
+        let known: Vec<TaskState> =
+            jobs.iter().flat_map(|job| known.iter().map(|state| named(state, job.name()))).collect();
+        SchedulerHealth::judge(jobs.iter().map(AsRef::as_ref), &known, flag, moment).status
     }
 
     #[test]

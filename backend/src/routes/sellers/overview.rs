@@ -1,7 +1,4 @@
-//! `GET /admin/core/sellers/dashboard/overview`: the team on one screen. Computed from the rows
-//! themselves at each call; shapes the figures, asks nothing itself (`queries` does).
-
-use std::collections::HashMap;
+//! `GET /admin/core/sellers/dashboard/overview`: the team on one screen.
 
 use axum::Json;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -9,9 +6,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::queries::{self, Activity, Bounds, Figures, Seller};
+use super::activity::{self, Activity};
+use super::shape::{self, Seller};
 use crate::error::ApiError;
 use crate::extract::Query;
+use crate::metrics::{self, Figures, Metric, Period, Wish};
 use crate::tenant::Tenant;
 
 /// How long a reader may keep showing the figures.
@@ -22,23 +21,12 @@ const FRESH: TimeDelta = TimeDelta::seconds(15);
 #[serde(deny_unknown_fields)]
 pub(crate) struct Nothing {}
 
-/// The period behind rates and averages: 30 days of the tenant's zone, today included, the end excluded.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Period {
-    /// First moment.
-    from: DateTime<Utc>,
-    /// First moment that is no longer part of it.
-    until: DateTime<Utc>,
-    /// Zone the days are counted in.
-    time_zone: String,
-}
-
 /// Figures of the team, or of the calling vendedor. Test and merged leads count nowhere.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Overview {
     /// Active vendedores (roles setter and closer).
     total_sellers: usize,
-    /// Open conversations with a message in the last 7 days.
+    /// Open conversations with a message since the start of the day six days ago, by the tenant's clock.
     active_conversations: i64,
     /// Open conversations that nobody owns; always 0 for a vendedor.
     unassigned_conversations: i64,
@@ -52,7 +40,7 @@ pub(crate) struct Overview {
     won: i64,
     /// `won / leads`, from 0 to 1; null without leads.
     conversion_rate: Option<f64>,
-    /// Conversations begun in the period that a person has answered.
+    /// First answers in the period, of a conversation or after it was opened again.
     first_responses: i64,
     /// Mean seconds from the first message (or the lead's creation, when the vendedor wrote first) to the
     /// first human reply; null without replies. `unanswered` says who is not in it.
@@ -61,8 +49,10 @@ pub(crate) struct Overview {
     per_seller: Vec<SellerFigures>,
     /// Latest assignments and changes of status, newest first, at most 10.
     recent_activity: Vec<Activity>,
-    /// The period of `leads`, `won`, `first_responses` and what follows from them.
+    /// The period of `leads`, `won`, `first_responses` and what follows from them: 30 days, today included.
     period: Period,
+    /// Definition of the figures.
+    metrics_version: i32,
     /// When the figures were true.
     computed_at: DateTime<Utc>,
     /// Until when they may be shown as current.
@@ -78,7 +68,7 @@ pub(crate) struct SellerFigures {
     name: String,
     /// `setter` or `closer`.
     role: String,
-    /// Own open conversations with a message in the last 7 days.
+    /// Own open conversations with a message since the start of the day six days ago.
     active_conversations: i64,
     /// Own open conversations in which somebody waits.
     unanswered: i64,
@@ -103,64 +93,59 @@ pub(crate) struct SellerFigures {
 pub(crate) async fn overview(mut tenant: Tenant, _: Query<Nothing>) -> Result<Json<Overview>, ApiError> {
     let caller = tenant.caller();
     let only = caller.role.is_seller().then_some(caller.user_id);
-    let bounds = queries::bounds(&mut tenant).await?;
-    let sellers = queries::sellers(&mut tenant, only).await?;
-    let figures = queries::figures(&mut tenant, &bounds, only).await?;
-    let activity = queries::activity(&mut tenant, only).await?;
-    Ok(Json(compose(bounds, sellers, figures, activity)))
-}
-
-/// Puts the answer together. Sums go over everybody's figures, people who left and leads of nobody
-/// included, so that an average of the team is sum by sum.
-fn compose(bounds: Bounds, sellers: Vec<Seller>, figures: Vec<Figures>, activity: Vec<Activity>) -> Overview {
-    let total = figures.iter().fold(Figures::default(), Figures::plus);
-    let unassigned = figures.iter().find(|figures| figures.seller_id.is_none());
-    let unassigned_conversations = unassigned.map_or(0, |figures| figures.open);
-    let by_seller: HashMap<_, _> = figures.iter().filter_map(|row| Some((row.seller_id?, row))).collect();
+    let period = Period::of(tenant.transaction(), &Wish::default()).await?;
+    let one_day = Wish { period_days: Some(1), ..Wish::default() };
+    let today = Period::at(period.now, &period.time_zone, &one_day)?;
+    let by_seller = metrics::figures(tenant.transaction(), &period, only).await?;
+    let of_today = metrics::figures(tenant.transaction(), &today, only).await?;
+    let sellers = shape::sellers(&mut tenant, only).await?;
+    let recent_activity = activity::latest(&mut tenant, only).await?;
     let nothing = Figures::default();
     let per_seller: Vec<_> = sellers
         .into_iter()
         .map(|seller| {
-            let own = by_seller.get(&seller.id).copied().unwrap_or(&nothing);
-            seller_figures(seller, own)
+            let id = Some(seller.seller_id);
+            let own = by_seller.get(&id).unwrap_or(&nothing);
+            seller_figures(seller, own, of_today.get(&id).unwrap_or(&nothing))
         })
         .collect();
-    Overview {
+    let total = shape::total(&by_seller);
+    let (leads, won) = (total.count(Metric::LEAD), total.count(Metric::LEAD_WON));
+    let first = total.get(Metric::FIRST_RESPONSE);
+    Ok(Json(Overview {
         total_sellers: per_seller.len(),
         active_conversations: total.active,
-        unassigned_conversations,
-        unanswered: total.unanswered,
-        today_assignments: total.assigned_today,
-        leads: total.leads,
-        won: total.won,
-        conversion_rate: ratio(total.won as f64, total.leads),
-        first_responses: total.responses,
-        avg_first_response_seconds: ratio(total.response_seconds, total.responses),
+        unassigned_conversations: by_seller.get(&None).map_or(0, |nobody| nobody.open),
+        unanswered: total.waiting,
+        today_assignments: shape::total(&of_today).count(Metric::ASSIGNED),
+        leads,
+        won,
+        conversion_rate: shape::Rate::new(won, leads).rate,
+        first_responses: first.measured(),
+        avg_first_response_seconds: first.mean(),
         per_seller,
-        recent_activity: activity,
-        period: Period { from: bounds.since, until: bounds.tomorrow, time_zone: bounds.time_zone },
-        computed_at: bounds.now,
-        fresh_until: bounds.now + FRESH,
-    }
+        recent_activity,
+        metrics_version: metrics::VERSION,
+        computed_at: by_seller.at.min(of_today.at),
+        fresh_until: by_seller.at.min(of_today.at) + FRESH,
+        period,
+    }))
 }
 
-fn seller_figures(seller: Seller, own: &Figures) -> SellerFigures {
+fn seller_figures(seller: Seller, own: &Figures, today: &Figures) -> SellerFigures {
+    let (leads, won) = (own.count(Metric::LEAD), own.count(Metric::LEAD_WON));
+    let first = own.get(Metric::FIRST_RESPONSE);
     SellerFigures {
-        seller_id: seller.id,
+        seller_id: seller.seller_id,
         name: seller.name,
         role: seller.role,
         active_conversations: own.active,
-        unanswered: own.unanswered,
-        today_assignments: own.assigned_today,
-        leads: own.leads,
-        won: own.won,
-        conversion_rate: ratio(own.won as f64, own.leads),
-        first_responses: own.responses,
-        avg_first_response_seconds: ratio(own.response_seconds, own.responses),
+        unanswered: own.waiting,
+        today_assignments: today.count(Metric::ASSIGNED),
+        leads,
+        won,
+        conversion_rate: shape::Rate::new(won, leads).rate,
+        first_responses: first.measured(),
+        avg_first_response_seconds: first.mean(),
     }
-}
-
-/// A rate, or null when there is nothing to divide by.
-fn ratio(sum: f64, n: i64) -> Option<f64> {
-    (n > 0).then(|| sum / n as f64)
 }

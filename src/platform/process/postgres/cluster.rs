@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::account::{Account, run_as};
 use super::home::{Home, remove_tree};
@@ -18,6 +18,9 @@ use crate::supervisor::process::ProcessIdentity;
 
 /// Longest making of a data directory; a second is usual.
 const INIT_DEADLINE: Duration = Duration::from_secs(60);
+
+/// How long an older maker may take to be gone after it was killed.
+const MAKERS_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A home and who works in it.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +39,7 @@ impl Cluster<'_> {
         password: &SecretString,
     ) -> Result<(), PostgresError> {
         let half_made = self.home.half_made();
+        end_makers(&half_made).await?;
         remove_tree(&half_made)?;
         let password_file = self.home.path().join("password");
         self.write_password(&password_file, password)?;
@@ -92,6 +96,41 @@ impl Cluster<'_> {
         }
         writeln!(file, "{}", password.expose_secret()).map_err(failed)
     }
+}
+
+/// Ends whoever still makes a data directory at `place`: a crmctl that was killed leaves its `initdb` at work, and two
+/// of them in one directory ruin each other's.
+async fn end_makers(place: &Path) -> Result<(), PostgresError> {
+    let deadline = Instant::now() + MAKERS_DEADLINE;
+    loop {
+        let makers = makers(place);
+        if makers.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            let seconds = MAKERS_DEADLINE.as_secs();
+            return Err(PostgresError::TimedOut { what: "the end of an older `initdb`", seconds });
+        }
+        for maker in makers {
+            tracing::warn!(pid = maker.pid, "an `initdb` whose crmctl is gone is ended");
+            maker.kill_group();
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Living processes that were told to make a data directory at `place`; each leads a group of its own.
+fn makers(place: &Path) -> Vec<ProcessIdentity> {
+    let wanted = place.as_os_str().as_encoded_bytes();
+    let numbers = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let makes = |pid: &i32| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let mut words = line.split(|byte| *byte == 0);
+        let program = words.next().unwrap_or_default();
+        program.ends_with(b"initdb") && words.any(|word| word == wanted)
+    };
+    numbers.filter(makes).filter_map(ProcessIdentity::of).collect()
 }
 
 /// Runs `command`, the leader of its own group, to its end; after `limit` the whole group is killed.

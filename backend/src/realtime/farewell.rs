@@ -1,0 +1,250 @@
+//! A WebSocket's byte stream that can end with a close code of ours. The protocol's library closes without one, and a
+//! client that is told `1012` knows that somebody else is there already. Writes its close frame only between two
+//! frames, so that none is torn; whoever takes no bytes any more is cut after [`PATIENCE`].
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use super::connection::Open;
+
+/// How long a frame under way may take to be finished before the farewell.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// A final close frame with a payload of two bytes.
+const CLOSE: [u8; 2] = [0x88, 2];
+
+/// The stream, with the connection that it keeps open.
+pub(super) struct Farewell<S> {
+    stream: S,
+    open: Open,
+    leaving: Pin<Box<WaitForCancellationFutureOwned>>,
+    frames: Frames,
+    state: State,
+    /// Who reads, to be woken when a frame under way was finished.
+    reader: Option<Waker>,
+}
+
+enum State {
+    /// Nobody has to leave.
+    Talking,
+    /// A frame is under way.
+    Waiting(Pin<Box<Sleep>>),
+    /// So many bytes of the farewell are written.
+    Leaving(usize),
+    /// Nothing is written any more.
+    Left,
+}
+
+impl<S> Farewell<S> {
+    pub(super) fn new(stream: S, open: Open) -> Self {
+        let leaving = Box::pin(open.connection().leaving().clone().cancelled_owned());
+        Self { stream, open, leaving, frames: Frames::default(), state: State::Talking, reader: None }
+    }
+
+    fn farewell(&self) -> [u8; 4] {
+        let [high, low] = self.open.connection().code().to_be_bytes();
+        [CLOSE[0], CLOSE[1], high, low]
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Farewell<S> {
+    /// Ready when the connection has been left, as far as it can be.
+    fn poll_leave(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match &mut self.state {
+                State::Talking => {
+                    ready!(self.leaving.as_mut().poll(context));
+                    self.state = State::Waiting(Box::pin(sleep(PATIENCE)));
+                }
+                State::Waiting(_) if self.frames.are_whole() => self.state = State::Leaving(0),
+                State::Waiting(patience) => {
+                    ready!(patience.as_mut().poll(context));
+                    self.state = State::Left;
+                }
+                State::Leaving(written) => {
+                    let (done, bytes) = (*written, self.farewell());
+                    let rest = bytes.get(done..).unwrap_or_default();
+                    if rest.is_empty() {
+                        let _ = ready!(Pin::new(&mut self.stream).poll_flush(context));
+                        self.state = State::Left;
+                        continue;
+                    }
+                    match ready!(Pin::new(&mut self.stream).poll_write(context, rest)) {
+                        Ok(more) if more > 0 => self.state = State::Leaving(done + more),
+                        _ => self.state = State::Left,
+                    }
+                }
+                State::Left => return Poll::Ready(()),
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Farewell<S> {
+    /// The end of the stream once it was left.
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.poll_leave(context).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        this.reader = Some(context.waker().clone());
+        Pin::new(&mut this.stream).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Farewell<S> {
+    /// What comes after the farewell is swallowed: nothing may follow a close frame.
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if matches!(this.state, State::Leaving(_) | State::Left) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let written = ready!(Pin::new(&mut this.stream).poll_write(context, bytes))?;
+        this.frames.follow(bytes.get(..written).unwrap_or_default());
+        if matches!(this.state, State::Waiting(_)) && this.frames.are_whole() {
+            this.reader.take().into_iter().for_each(Waker::wake);
+        }
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
+}
+
+/// Where the frames that a server writes begin and end (RFC 6455, 5.2; a server masks nothing).
+#[derive(Debug, Default)]
+struct Frames {
+    header: [u8; 10],
+    /// Bytes of the header that have come.
+    known: usize,
+    /// Bytes of the payload that have not.
+    payload: u64,
+}
+
+impl Frames {
+    /// Whether no frame is under way.
+    fn are_whole(&self) -> bool {
+        self.known == 0 && self.payload == 0
+    }
+
+    fn follow(&mut self, mut bytes: &[u8]) {
+        while let Some((&first, rest)) = bytes.split_first() {
+            if self.payload > 0 {
+                let here = usize::try_from(self.payload).unwrap_or(usize::MAX).min(bytes.len());
+                self.payload -= here as u64;
+                bytes = bytes.get(here..).unwrap_or_default();
+                continue;
+            }
+            bytes = rest;
+            if let Some(place) = self.header.get_mut(self.known) {
+                *place = first;
+                self.known += 1;
+            }
+            self.end_header();
+        }
+    }
+
+    /// Reads the header when it is whole.
+    fn end_header(&mut self) {
+        let header = self.header;
+        let length = match (self.known, header[1] & 0x7f) {
+            (4, 126) => u64::from(u16::from_be_bytes([header[2], header[3]])),
+            (10, 127) => {
+                let [_, _, length @ ..] = header;
+                u64::from_be_bytes(length)
+            }
+            (2, short @ ..126) => u64::from(short),
+            _ => return,
+        };
+        (self.known, self.payload) = (0, length);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::super::connection::{Connections, Goodbye};
+    use super::*;
+
+    /// A text frame as a server writes it.
+    fn frame(length: usize) -> Vec<u8> {
+        let mut bytes = match u16::try_from(length) {
+            Ok(short @ ..126) => vec![0x81, short as u8],
+            Ok(middle) => [[0x81, 126], middle.to_be_bytes()].concat(),
+            Err(_) => [&[0x81, 127][..], &(length as u64).to_be_bytes()].concat(),
+        };
+        bytes.resize(bytes.len() + length, b'x');
+        bytes
+    }
+
+    #[test]
+    fn frames_are_followed_however_they_are_cut() {
+        for cut in [1, 2, 3, 7, 100_000] {
+            let mut frames = Frames::default();
+            for length in [0, 1, 125, 126, 127, 65_535, 65_536] {
+                let bytes = frame(length);
+                for part in bytes.chunks(cut) {
+                    frames.follow(part);
+                }
+                assert!(frames.are_whole(), "{length} bytes in parts of {cut}");
+                frames.follow(&bytes[..1]);
+                assert!(!frames.are_whole());
+                frames.follow(&bytes[1..]);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn who_has_to_leave_says_so_between_two_frames() {
+        let connections = Connections::default();
+        let (connection, open) = connections.open();
+        let (ours, mut theirs) = tokio::io::duplex(64);
+        let (mut reading, mut writing) = tokio::io::split(Farewell::new(ours, open));
+        let read = tokio::spawn(async move { reading.read(&mut [0; 8]).await.unwrap() });
+        let bytes = frame(200);
+        writing.write_all(&bytes[..50]).await.unwrap();
+        connection.close(Goodbye::Restart);
+        let client = tokio::spawn(async move {
+            let mut heard = Vec::new();
+            theirs.read_to_end(&mut heard).await.unwrap();
+            heard
+        });
+        tokio::task::yield_now().await;
+        writing.write_all(&bytes[50..]).await.unwrap();
+        assert_eq!(read.await.unwrap(), 0, "the end of the stream");
+        writing.write_all(&frame(3)).await.unwrap();
+        drop(writing);
+        let heard = client.await.unwrap();
+        let (said, goodbye) = heard.split_at(bytes.len());
+        assert_eq!((said, goodbye), (&bytes[..], &[0x88, 2, 0x03, 0xf4][..]), "nothing after it");
+        connections.empty().await;
+    }
+
+    #[tokio::test]
+    async fn who_takes_no_bytes_is_cut() {
+        let connections = Connections::default();
+        let (connection, open) = connections.open();
+        let (ours, _theirs) = tokio::io::duplex(16);
+        let (mut reading, mut writing) = tokio::io::split(Farewell::new(ours, open));
+        let bytes = frame(100);
+        let stuck = tokio::time::timeout(PATIENCE / 2, writing.write_all(&bytes)).await;
+        assert!(stuck.is_err());
+        connection.close(Goodbye::TryAgain);
+        assert_eq!(reading.read(&mut [0; 8]).await.unwrap(), 0);
+    }
+}

@@ -1,0 +1,199 @@
+//! `POST /crm/leads/bulk`: one thing done to many leads, each with its own result: one that cannot be changed spoils no
+//! other. The leads are named, or are all that a filter lets through.
+
+mod action;
+
+use std::collections::HashSet;
+
+use axum::Json;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use action::Action;
+
+use super::filter::{Page, Parameters};
+use super::queries::{self, Within};
+use super::status::NewStatus;
+use crate::audit;
+use crate::conversations::Scope;
+use crate::error::{ApiError, ErrorBody};
+use crate::extract::Body;
+use crate::leads;
+use crate::tenant::{Tenant, Transaction};
+
+/// Most leads of one request.
+const MOST: usize = 1_000;
+
+/// Which leads, and what to do to them: exactly one of `lead_ids` and `filter`, and one of `assign`, `status` and `tag`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Bulk {
+    /// 1 to 1,000 leads.
+    lead_ids: Option<Vec<Uuid>>,
+    /// The parameters of the list, without `limit` and `cursor`; it may let through 1,000 leads.
+    #[schema(value_type = Option<Object>)]
+    filter: Option<Parameters>,
+    assign: Option<BulkAssign>,
+    status: Option<NewStatus>,
+    tag: Option<BulkTags>,
+}
+
+/// To whom.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BulkAssign {
+    /// The vendedor; for a vendedor themselves it may be left out.
+    seller_id: Option<Uuid>,
+    /// `true`: takes it from whoever owns it; for a CEO only.
+    #[serde(default)]
+    reassign: bool,
+}
+
+/// Which tags.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BulkTags {
+    /// Tags that each lead has afterwards.
+    #[serde(default)]
+    add: Vec<String>,
+    /// Tags that none has afterwards.
+    #[serde(default)]
+    remove: Vec<String>,
+}
+
+/// What became of each.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BulkResults {
+    /// One per lead: in the order they were asked for, or in the order of the list.
+    results: Vec<BulkResult>,
+    /// How many are as they should be.
+    done: usize,
+}
+
+/// What became of one lead.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BulkResult {
+    lead_id: Uuid,
+    /// Whether it is as it should be.
+    done: bool,
+    /// Why not, as the code of an error.
+    error: Option<&'static str>,
+    /// What a program needs to go on, as the winner of a conflict.
+    #[schema(value_type = Option<Object>)]
+    details: Option<Value>,
+}
+
+/// Does one thing to many leads.
+#[utoipa::path(post, path = "/crm/leads/bulk", tag = "leads", request_body = Bulk, responses(
+    (status = OK, description = "A result per lead", body = BulkResults),
+    (status = BAD_REQUEST, body = ErrorBody),
+    (status = FORBIDDEN, description = "A vendedor assigns to themselves only, and takes from nobody", body = ErrorBody),
+))]
+pub(crate) async fn bulk(
+    mut tenant: Tenant,
+    Body(request): Body<Bulk>,
+) -> Result<Json<BulkResults>, ApiError> {
+    let caller = tenant.caller();
+    let scope = Scope::of(&caller);
+    let Bulk { lead_ids, filter, assign, status, tag } = request;
+    let action = Action::of(tenant.transaction(), &caller, assign, status, tag).await?;
+    let asked = which(tenant.transaction(), scope, lead_ids, filter).await?;
+    let results = all(tenant.transaction(), scope, &action, &asked).await?;
+    let done: Vec<Uuid> = results.iter().filter(|result| result.done).map(|result| result.lead_id).collect();
+    let details =
+        json!({ "action": action.name(), "asked": asked.len(), "done": done.len(), "lead_ids": done });
+    let entry = audit::Entry { action: "leads.bulk", entity: None, details: &details };
+    audit::record(tenant.transaction(), entry).await?;
+    Ok(Json(BulkResults { done: done.len(), results }))
+}
+
+/// The leads that are meant, each once.
+async fn which(
+    transaction: &mut Transaction,
+    scope: Scope,
+    lead_ids: Option<Vec<Uuid>>,
+    filter: Option<Parameters>,
+) -> Result<Vec<Uuid>, ApiError> {
+    match (lead_ids, filter) {
+        (Some(ids), None) if (1..=MOST).contains(&ids.len()) => {
+            let mut seen = HashSet::new();
+            Ok(ids.into_iter().filter(|id| seen.insert(*id)).collect())
+        }
+        (Some(_), None) => Err(ApiError::field("lead_ids", format!("must be 1 to {MOST} ids"))),
+        (None, Some(filter)) => {
+            let (filter, sort) = filter.check_whole()?;
+            let page = Page { sort, limit: i64::try_from(MOST).unwrap_or(i64::MAX), after: None };
+            let within = Within { meta: false, scope };
+            let found = queries::page(transaction, within, &filter, &page).await?;
+            if found.len() > MOST {
+                return Err(ApiError::field("filter", format!("lets more than {MOST} leads through")));
+            }
+            Ok(found.into_iter().map(|lead| lead.id).collect())
+        }
+        (None, None) => Err(ApiError::field("lead_ids", "is missing, and so is `filter`")),
+        (Some(_), Some(_)) => Err(ApiError::field("filter", "contradicts `lead_ids`")),
+    }
+}
+
+/// Does it to each; holds all of them before any is written.
+async fn all(
+    transaction: &mut Transaction,
+    scope: Scope,
+    action: &Action,
+    asked: &[Uuid],
+) -> Result<Vec<BulkResult>, ApiError> {
+    leads::hold(transaction, asked).await?;
+    let visible = visible(transaction, scope, asked).await?;
+    let mut results = Vec::with_capacity(asked.len());
+    transaction.mark().await?;
+    for id in asked {
+        let outcome = if visible.contains(id) {
+            one(transaction, scope, action, *id).await?
+        } else {
+            Err(ApiError::not_found())
+        };
+        let (error, details) = match outcome {
+            Ok(()) => (None, None),
+            Err(error) => (Some(error.code), error.details.map(|details| *details)),
+        };
+        results.push(BulkResult { lead_id: *id, done: error.is_none(), error, details });
+    }
+    Ok(results)
+}
+
+/// One lead; what it wrote is taken back when it fails. The outer error is a database that answers no more.
+async fn one(
+    transaction: &mut Transaction,
+    scope: Scope,
+    action: &Action,
+    id: Uuid,
+) -> Result<Result<(), ApiError>, ApiError> {
+    let outcome = action.act(transaction, scope, id).await;
+    if outcome.is_ok() {
+        transaction.keep().await?
+    } else {
+        transaction.undo().await?
+    }
+    Ok(outcome)
+}
+
+/// Those of them that the caller may see.
+async fn visible(
+    transaction: &mut Transaction,
+    scope: Scope,
+    ids: &[Uuid],
+) -> Result<HashSet<Uuid>, sqlx::Error> {
+    let tenant_id = transaction.tenant_id();
+    let found: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT id FROM leads WHERE tenant_id = $1 AND id = ANY($2) AND merged_into IS NULL
+           AND ($3::uuid IS NULL OR assigned_seller_id = $3 OR assigned_seller_id IS NULL)",
+    )
+    .bind(tenant_id)
+    .bind(ids)
+    .bind(scope.seller())
+    .fetch_all(transaction.db())
+    .await?;
+    Ok(found.into_iter().collect())
+}
