@@ -37,7 +37,8 @@ pub use options::SuperviseOptions;
 pub use state::StateFileError;
 
 /// Runs the supervisor of one environment until it is told to shut down, is terminated, or has nothing left
-/// to run. Terminated (SIGTERM, SIGINT) it leaves every release alive.
+/// to run. Terminated (SIGTERM, SIGINT) it leaves every release alive. Its process is to end with it: the lock
+/// on the state is held until then.
 ///
 /// # Errors
 /// When another supervisor runs, the port is taken or the state cannot be used. The error is also left in
@@ -56,7 +57,10 @@ async fn run(options: SuperviseOptions) -> Result<(), SupervisorError> {
     let state = options.state()?;
     let sockets = state.sockets()?;
     sockets.ensure()?;
-    let _lock = state::lock(&state).await.map_err(SupervisorError::from_lock)?;
+    let lock = state::lock(&state).await.map_err(SupervisorError::from_lock)?;
+    // Freed by the end of the process, never before: tasks that watch an instance write the state until then,
+    // and whoever gets the lock next writes the same file.
+    std::mem::forget(lock);
     let supervisor = adopt::take_over(options, state, sockets).await?;
     let server = server::bind(&supervisor)?;
     tokio::spawn(logs::collect::run(Arc::downgrade(&supervisor)));
