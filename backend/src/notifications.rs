@@ -30,6 +30,7 @@ pub(crate) use count::Count;
 pub(crate) use kind::{Kind, Priority};
 pub(crate) use metric_alert::report;
 pub(crate) use raise::{Notice, raise};
+pub(crate) use thresholds::{mistake as threshold_mistake, usual as usual_thresholds};
 
 /// Whether there is a bell: asked once per transaction, since 016 can be reverted while servers run.
 ///

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::working_hours::WorkingHours;
@@ -88,13 +88,43 @@ struct Minutes {
     by_source: BTreeMap<String, u32>,
 }
 
+/// Longest promise.
+const LONGEST_MINUTES: u32 = 7 * 24 * 60;
+
+/// The usual promise as a tenant would give it.
+pub(crate) fn usual() -> Value {
+    json!({ "default_minutes": DEFAULT_MINUTES, "by_source": {} })
+}
+
+/// The first thing that is wrong with what is given as `response_target`.
+pub(crate) fn mistake(given: &Value) -> Option<String> {
+    let Some(fields) = given.as_object() else { return Some("must be an object".to_owned()) };
+    if let Some(unknown) =
+        fields.keys().find(|name| !["default_minutes", "by_source"].contains(&name.as_str()))
+    {
+        return Some(format!("`{unknown}` is not known: there are default_minutes and by_source"));
+    }
+    let is_usable = |minutes: &Value| {
+        minutes.as_u64().is_some_and(|minutes| (1..=u64::from(LONGEST_MINUTES)).contains(&minutes))
+    };
+    if fields.get("default_minutes").is_some_and(|minutes| !is_usable(minutes)) {
+        return Some(format!("`default_minutes` must be a whole number from 1 to {LONGEST_MINUTES}"));
+    }
+    let by_source = fields.get("by_source")?;
+    let Some(by_source) = by_source.as_object() else {
+        return Some("`by_source` must be an object of minutes by lead source".to_owned());
+    };
+    let (source, _) = by_source.iter().find(|(_, minutes)| !is_usable(minutes))?;
+    Some(format!("`by_source`: the minutes of `{source}` must be a whole number from 1 to {LONGEST_MINUTES}"))
+}
+
 impl ResponseTarget {
     /// The target of a tenant's `settings`; what cannot be read counts as not said.
     pub(crate) fn of(settings: &Value, zone: Tz) -> Self {
         let read = |name: &str| settings.get(name).cloned();
         let minutes: Minutes =
             read("response_target").and_then(|given| serde_json::from_value(given).ok()).unwrap_or_default();
-        let duration = |minutes: u32| Duration::minutes(i64::from(minutes.clamp(1, 7 * 24 * 60)));
+        let duration = |minutes: u32| Duration::minutes(i64::from(minutes.clamp(1, LONGEST_MINUTES)));
         Self {
             default: duration(minutes.default_minutes.unwrap_or(DEFAULT_MINUTES)),
             by_source: minutes
@@ -116,8 +146,6 @@ impl ResponseTarget {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn at(text: &str) -> DateTime<Utc> {

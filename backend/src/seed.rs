@@ -14,7 +14,8 @@ mod vocabulary;
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool};
+use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use crate::metrics;
@@ -22,11 +23,14 @@ use crate::password::{self, PasswordError};
 pub(crate) use dice::Dice;
 use people::{Ensured, TENANTS, Tenant};
 use story::{Person, Scene};
+use tables::Tables;
 
 pub use tables::Written;
 
 /// Lock that lets one seed at a time through: the bytes of `crm_seed`.
 const SEED_LOCK: i64 = i64::from_be_bytes(*b"crm_seed");
+/// Tables that stories are written to and figures are derived from.
+const STORY: &str = "leads, conversations, messages, assignment_log, lead_status_history";
 /// Start of the dice: the same rows on every machine.
 const START: u64 = 2026;
 
@@ -111,8 +115,8 @@ pub enum SeedError {
     /// The database refused or is away.
     #[error("the database does not take the seed")]
     Database(#[from] sqlx::Error),
-    /// The hashing task was stopped.
-    #[error("hashing the password was stopped")]
+    /// A task of the seed was stopped.
+    #[error("the seed was stopped")]
     Stopped(#[from] tokio::task::JoinError),
 }
 
@@ -162,9 +166,9 @@ pub async fn seed(pool: &PgPool, options: SeedOptions) -> Result<SeedReport, See
             fresh.push(tenant);
         }
     }
-    let mut ids = Dice::new(START);
+    let (mut ids, mut hashed) = (Dice::new(START), None);
     for account in people::accounts(&options) {
-        match people::ensure_account(db, &account, ids.id(now), secret).await? {
+        match people::ensure_account(db, &account, ids.id(now), secret, &mut hashed).await? {
             Ensured::Created => report.accounts_created += 1,
             Ensured::PasswordSet => report.passwords_set += 1,
             Ensured::Unchanged => {}
@@ -175,15 +179,28 @@ pub async fn seed(pool: &PgPool, options: SeedOptions) -> Result<SeedReport, See
     } else {
         None
     };
+    // Each is thought up while the one before it is written.
+    let mut stories = vec![];
     for tenant in fresh {
-        let written = fill(db, tenant, &options, now).await?;
+        let scene = scene(db, tenant, &options, now).await?;
+        // Reverting 016 leaves a database without notifications, and the rest of the seed fits it.
+        let bell = exists(db, "notifications").await?;
+        let dice = Dice::new(START + u64::from(tenant.id.unsigned_abs()));
+        stories.push((tenant, spawn_blocking(move || Tables::of(dice, scene, bell))));
+    }
+    for (tenant, story) in stories {
+        let written = story.await?.write(db).await?;
         report.tenants.push(SeededTenant { id: tenant.id, name: tenant.name.to_owned(), written });
     }
-    if let Some(bare) = bare {
-        bare.dress(db).await?;
+    if !report.tenants.is_empty() {
+        // Without statistics the planner would take a million rows for none.
+        sqlx::query(AssertSqlSafe(format!("ANALYZE {STORY}"))).execute(&mut *db).await?;
     }
     for tenant in &report.tenants {
         figures(db, tenant.id).await?;
+    }
+    if let Some(bare) = bare {
+        bare.dress(db).await?;
     }
     report.changed = report.accounts_created + report.passwords_set + report.tenants.len() > 0;
     if !report.tenants.is_empty() {
@@ -203,15 +220,15 @@ async fn refuse_filtered_role(db: &mut PgConnection) -> Result<(), SeedError> {
     if passes { Ok(()) } else { Err(SeedError::WrongRole { role }) }
 }
 
-/// Writes a tenant's story.
-async fn fill(
+/// Where and among whom a tenant's story happens.
+async fn scene(
     db: &mut PgConnection,
     tenant: &Tenant,
     options: &SeedOptions,
     now: DateTime<Utc>,
-) -> Result<Written, SeedError> {
+) -> Result<Scene, SeedError> {
     let share = if tenant.id == 1 { 1 } else { 3 };
-    let scene = Scene {
+    Ok(Scene {
         tenant_id: tenant.id,
         zone: tenant.time_zone.parse().expect("the zones of the seed are names of the zone database"),
         currency: tenant.currency.to_owned(),
@@ -220,27 +237,17 @@ async fn fill(
         sellers: people_of(db, tenant.id, &["setter", "closer"]).await?,
         leads: options.leads / share,
         messages: options.messages / share,
-    };
-    let mut dice = Dice::new(START + u64::from(tenant.id.unsigned_abs()));
-    let story = story::tell(&mut dice, &scene);
-    let notices = notices::raise(&mut dice, &scene, &story);
-    // Reverting 016 leaves a database without notifications, and the rest of the seed fits it.
-    let bell: bool =
-        sqlx::query_scalar("SELECT to_regclass('notifications') IS NOT NULL").fetch_one(&mut *db).await?;
-    let rule = dice.id(scene.now);
-    Ok(tables::write(db, &scene, &story, bell.then_some(&notices), rule).await?)
+    })
+}
+
+async fn exists(db: &mut PgConnection, table: &str) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(db).await
 }
 
 /// Makes the figures of a tenant's story.
 async fn figures(db: &mut PgConnection, tenant_id: i32) -> Result<(), SeedError> {
-    // Without statistics the planner would take a million rows for none.
-    sqlx::query("ANALYZE leads, conversations, messages, assignment_log, lead_status_history")
-        .execute(&mut *db)
-        .await?;
     // Reverting 020 leaves a database without kept figures, and the rest of the seed fits it.
-    let kept: bool =
-        sqlx::query_scalar("SELECT to_regclass('metrics_state') IS NOT NULL").fetch_one(&mut *db).await?;
-    if kept {
+    if exists(db, "metrics_state").await? {
         metrics::fill(db, tenant_id).await?;
     }
     Ok(())
@@ -266,8 +273,10 @@ async fn tidy(db: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query("SELECT setval(pg_get_serial_sequence('tenants', 'id'), (SELECT max(id) FROM tenants))")
         .execute(&mut *db)
         .await?;
-    sqlx::query("ANALYZE tenants, users, leads, conversations, messages, assignment_log, lead_status_history, lead_counts, seller_events, seller_metrics_daily, seller_metrics_hourly")
-        .execute(&mut *db)
-        .await?;
+    sqlx::query(
+        "ANALYZE tenants, users, lead_counts, seller_events, seller_metrics_daily, seller_metrics_hourly",
+    )
+    .execute(&mut *db)
+    .await?;
     Ok(())
 }

@@ -6,6 +6,7 @@
 
 mod profile;
 mod savepoint;
+mod settings;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,6 +18,7 @@ use sqlx::{AssertSqlSafe, Postgres, Row};
 use uuid::Uuid;
 
 pub(crate) use profile::Profile;
+pub(crate) use settings::{TenantSettings, TenantSettingsAnswer};
 
 use crate::auth::Caller;
 use crate::database::{Database, Metered};

@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, Datelike, Days, Duration, NaiveDate, NaiveTime, Utc, Weekday};
 use chrono_tz::Tz;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::wall_clock::moment;
 
@@ -130,6 +130,19 @@ fn join(spans: &mut Spans) {
 /// `09:30`, and `24:00` for the end of a day.
 fn time(text: &str) -> Option<NaiveTime> {
     if text == "24:00" { Some(NaiveTime::MIN) } else { NaiveTime::parse_from_str(text, "%H:%M").ok() }
+}
+
+/// The usual hours as a tenant would give them.
+pub(crate) fn usual() -> Value {
+    let spans = |spans: &Spans| -> Value {
+        let text = |at: &NaiveTime| at.format("%H:%M").to_string();
+        spans.iter().map(|(from, until)| json!([text(from), text(until)])).collect()
+    };
+    DAYS.iter()
+        .zip(&usual_week())
+        .map(|(day, hours)| ((*day).to_owned(), spans(hours)))
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 /// Nine to seven, and Saturday morning.

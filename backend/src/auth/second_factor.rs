@@ -1,10 +1,11 @@
 //! The second factor of an account: six digits of an authenticator app that change every half minute (TOTP, RFC 6238),
 //! and ten codes to come in without the phone. Each works once. Knows no route and no throttle: who asks counts failures.
 
+mod recovery;
+
 use chrono::Utc;
 use rand::Rng;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use sqlx::FromRow;
 use subtle::ConstantTimeEq;
 use totp_rs::{Algorithm, TOTP};
@@ -25,10 +26,6 @@ const STEP_SECONDS: u64 = 30;
 const TOLERANCE: i64 = 1;
 /// Bytes of a secret. Source: RFC 4226, 4: 160 bits.
 const SECRET_BYTES: usize = 20;
-/// Codes to come in without the phone.
-const RECOVERY_CODES: usize = 10;
-/// Bytes of such a code.
-const RECOVERY_BYTES: usize = 8;
 /// Longest text that is looked at as a code.
 const LONGEST_CODE: usize = 32;
 
@@ -174,8 +171,7 @@ pub(crate) async fn confirm(
     code: &str,
 ) -> Result<Option<Vec<String>>, ApiError> {
     let Some(step) = factor.step_of(&tidy(code))? else { return Ok(None) };
-    let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| recovery_code()).collect();
-    let hashes: Vec<Vec<u8>> = codes.iter().map(|code| digest(&tidy(code))).collect();
+    let (codes, hashes) = recovery::codes();
     let confirmed = sqlx::query(
         "UPDATE second_factors SET confirmed_at = now(), last_step = $3, recovery = $4
          WHERE tenant_id = $1 AND user_id = $2 AND confirmed_at IS NULL AND secret = $5",
@@ -221,12 +217,29 @@ pub(crate) async fn spend(
             )
             .bind(tenant_id)
             .bind(user_id)
-            .bind(digest(&code))
+            .bind(recovery::digest(&code))
             .execute(transaction.db())
             .await?
         }
     };
     Ok(spent.rows_affected() == 1)
+}
+
+/// Puts ten new recovery codes in the place of what is left of the old ones, and gives them.
+///
+/// # Errors
+/// When the database did not take it.
+pub(crate) async fn renew(transaction: &mut Transaction, user_id: Uuid) -> Result<Vec<String>, sqlx::Error> {
+    let (codes, hashes) = recovery::codes();
+    sqlx::query(
+        "UPDATE second_factors SET recovery = $3 WHERE tenant_id = $1 AND user_id = $2 AND confirmed_at IS NOT NULL",
+    )
+    .bind(transaction.tenant_id())
+    .bind(user_id)
+    .bind(hashes)
+    .execute(transaction.db())
+    .await?;
+    Ok(codes)
 }
 
 /// Takes it away; false when there was none.
@@ -279,16 +292,6 @@ fn totp(secret: &[u8], account: &str) -> Result<TOTP, ApiError> {
         tracing::error!(%error, "a second factor cannot be used");
         ApiError::internal()
     })
-}
-
-/// 64 bits, in groups of four.
-fn recovery_code() -> String {
-    let bytes: [u8; RECOVERY_BYTES] = rand::rng().random();
-    bytes.chunks(2).map(hex::encode).collect::<Vec<_>>().join("-")
-}
-
-fn digest(code: &str) -> Vec<u8> {
-    Sha256::digest(code.as_bytes()).to_vec()
 }
 
 #[cfg(test)]

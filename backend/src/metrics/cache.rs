@@ -18,7 +18,8 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::period::Period;
-use super::summary::Sums;
+use super::summary::Few;
+use super::sums::Sums;
 use crate::redis_door::Redis;
 use crate::settings::Settings;
 
@@ -105,7 +106,13 @@ impl Cache {
     }
 
     /// The key of what is asked for; none when Redis, which knows the revision, is away.
-    pub(super) async fn key(&self, tenant_id: i32, period: &Period, only: Option<Uuid>) -> Option<Key> {
+    pub(super) async fn key(
+        &self,
+        tenant_id: i32,
+        period: &Period,
+        only: Option<Uuid>,
+        few: Option<Few>,
+    ) -> Option<Key> {
         if !self.is_read {
             return None;
         }
@@ -127,7 +134,8 @@ impl Cache {
         let Period { first, after, time_zone, today, .. } = period;
         let whom = only.map_or_else(|| "all".to_owned(), |seller| seller.to_string());
         // `today` is part of it: what stands now is counted from there.
-        let text = format!("v{}:{whom}:{first}:{after}:{today}:{time_zone}", super::VERSION);
+        let what = few.map_or_else(|| "all".to_owned(), |few| few.join("+"));
+        let text = format!("v{}:{whom}:{what}:{first}:{after}:{today}:{time_zone}", super::VERSION);
         let seconds = if after > today { rand::rng().random_range(TODAY) } else { OVER };
         Some(Key { tenant_id, revision, text, lives: Duration::from_secs(seconds) })
     }

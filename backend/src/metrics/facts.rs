@@ -1,6 +1,7 @@
 //! What is true: the facts of conversations and leads, as one SQL. Only a human reply counts (`author = 'user'`, not
 //! failed); bots, test leads and merged leads never do. A turn goes from the first unanswered message of the lead to the
-//! reply; closing ends it without one, and after reopening the clock starts anew.
+//! reply; closing ends it without one, and after reopening the clock starts anew. A silence is a reply after which nobody
+//! says a word for a day; it is due when the day is over, which may be tomorrow, and followed up when the next word is ours.
 
 /// Of which conversations and leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +38,8 @@ timeline AS (
   FROM chosen c JOIN conversation_history h ON h.tenant_id = $1 AND h.conversation_id = c.id),
 cut AS (
   SELECT t.*, count(*) FILTER (WHERE kind <> 'asked') OVER w - (kind <> 'asked')::int AS turn,
-         count(*) FILTER (WHERE kind = 'reopened') OVER w AS episode
+         count(*) FILTER (WHERE kind = 'reopened') OVER w AS episode,
+         lead(at) OVER w AS next_at, lead(kind) OVER w AS next_kind
   FROM timeline t
   WINDOW w AS (PARTITION BY conversation_id ORDER BY at, rank, seq ROWS UNBOUNDED PRECEDING)),
 turns AS (
@@ -46,6 +48,9 @@ turns AS (
          max(seq) FILTER (WHERE kind <> 'asked') AS ended_id,
          max(kind) FILTER (WHERE kind <> 'asked') AS ending, (array_agg(person) FILTER (WHERE kind = 'answered'))[1] AS person
   FROM cut GROUP BY conversation_id, turn),
+silences AS (
+  SELECT seq, person, conversation_id, at + interval '24 hours' AS due_at, coalesce(next_kind = 'answered', false) AS is_followed_up
+  FROM cut WHERE kind = 'answered' AND (next_at IS NULL OR next_at > at + interval '24 hours')),
 first_replies AS (
   SELECT DISTINCT ON (t.conversation_id, t.episode) t.conversation_id, t.episode, t.person, t.ended_at AS replied_at,
          c.lead_id, CASE WHEN t.asked_at IS NOT NULL THEN t.asked_at WHEN t.episode = 0 THEN c.lead_created_at END AS asked_at
@@ -86,6 +91,10 @@ facts (kind, natural_key, seller_id, lead_id, conversation_id, value, occurred_a
          floor(extract(epoch FROM replied_at - own_at))::bigint, replied_at
   FROM first_responses
   UNION ALL
+  SELECT 'silence', 'silence:' || seq, person, NULL, conversation_id, NULL, due_at FROM silences
+  UNION ALL
+  SELECT 'followed_up', 'followed_up:' || seq, person, NULL, conversation_id, NULL, due_at FROM silences WHERE is_followed_up
+  UNION ALL
   SELECT 'open', 'open:' || id, assigned_seller_id, NULL, id, NULL, last_message_at FROM chosen WHERE closed_at IS NULL
   UNION ALL
   SELECT 'waiting', 'waiting:' || id, assigned_seller_id, NULL, id, NULL, waiting_since FROM chosen WHERE waiting_since IS NOT NULL
@@ -114,15 +123,18 @@ facts (kind, natural_key, seller_id, lead_id, conversation_id, value, occurred_a
 /// A lead that counts, or a conversation without any; `l` is the lead.
 const COUNTED: &str = "(l.id IS NULL OR (NOT l.is_test AND l.merged_into IS NULL))";
 
-/// Messages, which are their own facts: `messages_counted (kind, seller_id, occurred_at)` within `condition` on `m`.
-/// What a person sends is credited to them, what a lead writes to nobody: it is a figure of the team.
+/// Messages, which are their own facts: `messages_counted (kind, seller_id, occurred_at, n)` within `condition` on `m`, `n`
+/// of each quarter of an hour: days and hours of every zone begin with one. What a person sends is credited to them, what
+/// a lead writes to nobody: it is a figure of the team.
 pub(super) fn messages(condition: &str) -> String {
     format!(
-        "messages_counted (kind, seller_id, occurred_at) AS ( \
-           SELECT CASE WHEN m.author = 'lead' THEN 'received' ELSE 'sent' END, m.author_id, m.created_at \
+        "messages_counted (kind, seller_id, occurred_at, n) AS ( \
+           SELECT CASE WHEN m.author = 'lead' THEN 'received' ELSE 'sent' END, m.author_id, \
+                  date_bin('15 minutes', m.created_at, '2000-01-01 00:00:00+00'), count(*)::int \
            FROM messages m JOIN conversations c ON c.tenant_id = m.tenant_id AND c.id = m.conversation_id \
            LEFT JOIN leads l ON l.tenant_id = c.tenant_id AND l.id = c.lead_id \
            WHERE m.tenant_id = $1 AND (m.author = 'lead' OR (m.author = 'user' AND m.delivery <> 'failed')) \
-             AND {COUNTED} AND {condition})"
+             AND {COUNTED} AND {condition} \
+           GROUP BY 1, 2, 3)"
     )
 }

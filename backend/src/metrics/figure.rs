@@ -72,6 +72,8 @@ impl Metric {
     pub(crate) const UNANSWERED: &'static str = "unanswered";
     pub(crate) const FIRST_RESPONSE: &'static str = "first_response";
     pub(crate) const FIRST_RESPONSE_OWN: &'static str = "first_response_own";
+    pub(crate) const SILENCE: &'static str = "silence";
+    pub(crate) const FOLLOWED_UP: &'static str = "followed_up";
     pub(crate) const ASSIGNED: &'static str = "assigned";
     pub(crate) const TAKEN_AWAY: &'static str = "taken_away";
     pub(crate) const LEAD: &'static str = "lead";

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
 use super::VERSION;
-use super::cells::{Table, cells, raise};
+use super::cells::{Table, cells_of_all, raise};
 use super::facts::{Of, facts, messages};
 use super::settle::{Touched, settle};
 use crate::database::Database;
@@ -203,7 +203,8 @@ async fn reconcile(
 ) -> Result<i64, sqlx::Error> {
     let mut differences = 0;
     for table in Table::ALL {
-        let sql = reconciliation(table);
+        let messages = messages(&format!("($2::timestamptz IS NULL OR m.created_at >= {})", table.start()));
+        let sql = reconciliation(table, &format!("{messages}, "));
         let found: i64 =
             sqlx::query_scalar(AssertSqlSafe(sql)).bind(tenant_id).bind(since).fetch_one(&mut *db).await?;
         differences += found;
@@ -211,22 +212,14 @@ async fn reconcile(
     Ok(differences)
 }
 
-fn reconciliation(table: Table) -> String {
-    let (name, column) = (table.name(), table.column());
-    // The first whole cell: everything in it is looked at, on both sides.
-    let start = match table {
-        Table::Hourly => "date_trunc('hour', $2::timestamptz, 'UTC')",
-        Table::Daily => {
-            "(date_trunc('day', $2::timestamptz AT TIME ZONE (SELECT time_zone FROM state)) \
-             AT TIME ZONE (SELECT time_zone FROM state))"
-        }
-    };
+/// `$1` tenant, `$2` since or null. `messages` gives `messages_counted`, unless there is a table of that name.
+fn reconciliation(table: Table, messages: &str) -> String {
+    let (name, column, start, holds) = (table.name(), table.column(), table.start(), table.holds());
     let first_cell = match table {
         Table::Hourly => "date_trunc('hour', $2::timestamptz, 'UTC')",
         Table::Daily => "($2::timestamptz AT TIME ZONE (SELECT time_zone FROM state))::date",
     };
-    let messages = messages(&format!("($2::timestamptz IS NULL OR m.created_at >= {start})"));
-    let expected = cells(table, "rows_of_facts");
+    let expected = cells_of_all(table, "rows_of_facts");
     let buckets = |sign: &str| {
         let one: Vec<String> = (1..=8).map(|n| format!("sum({sign}buckets[{n}])::bigint")).collect();
         one.join(", ")
@@ -238,12 +231,12 @@ fn reconciliation(table: Table) -> String {
     );
     let raise = raise(table, "SELECT * FROM lacking");
     format!(
-        "WITH state AS (SELECT time_zone FROM metrics_state WHERE tenant_id = $1), {messages}, \
+        "WITH state AS (SELECT time_zone FROM metrics_state WHERE tenant_id = $1), {messages}\
          rows_of_facts (seller_id, kind, value, occurred_at, sign) AS ( \
            SELECT seller_id, kind, value, occurred_at, 1 FROM seller_events \
-           WHERE tenant_id = $1 AND ($2::timestamptz IS NULL OR occurred_at >= {start}) \
+           WHERE tenant_id = $1 AND ($2::timestamptz IS NULL OR occurred_at >= {start}) AND {holds} \
            UNION ALL \
-           SELECT seller_id, kind, NULL, occurred_at, 1 FROM messages_counted), \
+           SELECT seller_id, kind, NULL, occurred_at, n FROM messages_counted), \
          both_sides AS ( \
            {expected} \
            UNION ALL \
@@ -256,7 +249,8 @@ fn reconciliation(table: Table) -> String {
     )
 }
 
-/// Makes facts and rollups of a tenant that has none and that nobody else writes, at once; for the seed.
+/// Makes facts and rollups of a tenant that has none and that nobody else writes, at once; for the seed. Asks for no
+/// index.
 ///
 /// # Errors
 /// When the database did not take it.
@@ -274,12 +268,25 @@ pub(crate) async fn fill(db: &mut PgConnection, tenant_id: i32) -> Result<(), sq
         "WITH {facts} \
          INSERT INTO seller_events (tenant_id, seller_id, kind, natural_key, lead_id, conversation_id, value, occurred_at) \
          SELECT $1, seller_id, kind, natural_key, lead_id, conversation_id, value, occurred_at FROM facts \
-         ORDER BY occurred_at \
-         ON CONFLICT (tenant_id, natural_key) DO NOTHING"
+         ORDER BY occurred_at"
     )))
     .bind(tenant_id)
     .execute(&mut *db)
     .await?;
-    reconcile(db, tenant_id, None).await?;
+    // Once for both tables of rollups.
+    let messages = messages("true");
+    sqlx::query(AssertSqlSafe(format!(
+        "CREATE TEMPORARY TABLE messages_counted ON COMMIT DROP AS WITH {messages} SELECT * FROM messages_counted"
+    ).replace("$1", &tenant_id.to_string())))
+    .execute(&mut *db)
+    .await?;
+    for table in Table::ALL {
+        sqlx::query(AssertSqlSafe(reconciliation(table, "")))
+            .bind(tenant_id)
+            .bind(None::<DateTime<Utc>>)
+            .execute(&mut *db)
+            .await?;
+    }
+    sqlx::query("DROP TABLE pg_temp.messages_counted").execute(&mut *db).await?;
     Ok(())
 }

@@ -2,74 +2,20 @@
 //! from the facts for days of another zone, and from the rows themselves while nothing is made yet: the same numbers
 //! each way, only not as fast.
 
-use std::collections::HashMap;
-use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
 use super::VERSION;
 use super::cells::{Table, cells};
 use super::facts::{Of, facts, messages};
-use super::figure::{Figure, Figures, Metric};
+use super::figure::{Figure, Metric};
 use super::period::Period;
+use super::sums::{BySeller, Sums};
 use crate::error::ApiError;
 use crate::tenant::Transaction;
-
-/// Figures by vendedor; of `None`: what nobody owns or sent.
-pub(crate) type BySeller = HashMap<Option<Uuid>, Figures>;
-
-/// Figures as they were at a moment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Text", into = "Text")]
-pub(crate) struct Sums {
-    by_seller: BySeller,
-    /// When they were true.
-    pub(crate) at: DateTime<Utc>,
-}
-
-impl Sums {
-    pub(super) fn new(by_seller: BySeller, at: DateTime<Utc>) -> Self {
-        Self { by_seller, at }
-    }
-
-    /// How many figures there are.
-    pub(super) fn weight(&self) -> u32 {
-        let figures = self.by_seller.values().map(|figures| figures.by_metric.len() + 1).sum::<usize>();
-        u32::try_from(figures + 1).unwrap_or(u32::MAX)
-    }
-}
-
-impl Deref for Sums {
-    type Target = BySeller;
-
-    fn deref(&self) -> &BySeller {
-        &self.by_seller
-    }
-}
-
-/// The same as text: JSON has no keys but names.
-#[derive(Serialize, Deserialize)]
-struct Text {
-    by_seller: Vec<(Option<Uuid>, Figures)>,
-    at: DateTime<Utc>,
-}
-
-impl From<Sums> for Text {
-    fn from(Sums { by_seller, at }: Sums) -> Self {
-        Self { by_seller: by_seller.into_iter().collect(), at }
-    }
-}
-
-impl From<Text> for Sums {
-    fn from(Text { by_seller, at }: Text) -> Self {
-        Self { by_seller: by_seller.into_iter().collect(), at }
-    }
-}
 
 #[derive(Debug, FromRow)]
 struct Row {
@@ -134,6 +80,9 @@ pub(crate) async fn refuse_unless_made(transaction: &mut Transaction) -> Result<
     Err(ApiError { retry_after: Some(10), ..error })
 }
 
+/// Which metrics are asked for; those of `Metric`, in one order. Few of them are quicker than all.
+pub(crate) type Few = &'static [&'static str];
+
 /// Figures of `period`, of everybody or of `only` one; what was computed a moment ago, unless something changed since.
 ///
 /// # Errors
@@ -143,14 +92,37 @@ pub(crate) async fn figures(
     period: &Period,
     only: Option<Uuid>,
 ) -> Result<Arc<Sums>, sqlx::Error> {
+    kept(transaction, period, only, None).await
+}
+
+/// The same of a `few` metrics, and of what stands now.
+///
+/// # Errors
+/// When the database did not say.
+pub(crate) async fn few_figures(
+    transaction: &mut Transaction,
+    period: &Period,
+    only: Option<Uuid>,
+    few: Few,
+) -> Result<Arc<Sums>, sqlx::Error> {
+    kept(transaction, period, only, Some(few)).await
+}
+
+async fn kept(
+    transaction: &mut Transaction,
+    period: &Period,
+    only: Option<Uuid>,
+    few: Option<Few>,
+) -> Result<Arc<Sums>, sqlx::Error> {
     let cache = transaction.figures_cache();
     let key = match &cache {
-        Some(cache) => cache.key(transaction.tenant_id(), period, only).await,
+        Some(cache) => cache.key(transaction.tenant_id(), period, only, few).await,
         None => None,
     };
     if let Some((cache, key)) = cache.zip(key) {
         let mut own = None;
-        let compute = async || computed(transaction, period, only).await.map_err(|error| own = Some(error));
+        let compute =
+            async || computed(transaction, period, only, few).await.map_err(|error| own = Some(error));
         match (cache.get(key, compute).await, own) {
             (Some(sums), _) => return Ok(sums),
             (None, Some(error)) => return Err(error),
@@ -158,17 +130,18 @@ pub(crate) async fn figures(
             (None, None) => {}
         }
     }
-    computed(transaction, period, only).await.map(Arc::new)
+    computed(transaction, period, only, few).await.map(Arc::new)
 }
 
 async fn computed(
     transaction: &mut Transaction,
     period: &Period,
     only: Option<Uuid>,
+    few: Option<Few>,
 ) -> Result<Sums, sqlx::Error> {
     let source = Source::of(transaction, period).await?;
     let mut by_seller = BySeller::default();
-    for row in happened(transaction, source, period, only).await? {
+    for row in happened(transaction, source, period, only, few).await? {
         let figures = by_seller.entry(row.seller_id).or_default();
         if row.kind == Metric::SENT {
             figures.active_days = row.days;
@@ -189,24 +162,26 @@ async fn happened(
     source: Source,
     period: &Period,
     only: Option<Uuid>,
+    few: Option<Few>,
 ) -> Result<Vec<Row>, sqlx::Error> {
     let tenant_id = transaction.tenant_id();
     if source == Source::Rollups {
         let query = sqlx::query_as(AssertSqlSafe(from_rollups())).bind(tenant_id).bind(period.first);
-        return query.bind(period.after).bind(only).fetch_all(transaction.db()).await;
+        return query.bind(period.after).bind(only).bind(few).fetch_all(transaction.db()).await;
     }
     let sql = if source == Source::Facts { from_facts() } else { from_rows() };
     let query = sqlx::query_as(AssertSqlSafe(sql)).bind(tenant_id).bind(period.from).bind(period.until);
-    query.bind(only).bind(&period.time_zone).fetch_all(transaction.db()).await
+    query.bind(only).bind(&period.time_zone).bind(few).fetch_all(transaction.db()).await
 }
 
-/// `$1` tenant, `$2` first day, `$3` day after the last, `$4` the only vendedor or null.
+/// `$1` tenant, `$2` first day, `$3` day after the last, `$4` the only vendedor or null, `$5` few metrics or null.
 fn from_rollups() -> String {
     let buckets: Vec<String> = (1..=8).map(|n| format!("sum(buckets[{n}])::bigint")).collect();
     format!(
         "SELECT seller_id, metric AS kind, sum(count)::bigint AS count, sum(sum)::bigint AS sum, ARRAY[{}] AS buckets, \
                 count(*) FILTER (WHERE count > 0) AS days \
          FROM seller_metrics_daily WHERE tenant_id = $1 AND day >= $2 AND day < $3 AND ($4::uuid IS NULL OR seller_id = $4) \
+           AND ($5::text[] IS NULL OR metric = ANY($5)) \
          GROUP BY seller_id, metric",
         buckets.join(", ")
     )
@@ -223,7 +198,7 @@ pub(super) fn sums_of(rows: &str) -> String {
     )
 }
 
-/// `$1` tenant, `$2` from, `$3` until, `$4` the only vendedor or null, `$5` zone.
+/// `$1` tenant, `$2` from, `$3` until, `$4` the only vendedor or null, `$5` zone, `$6` few metrics or null.
 pub(super) fn from_facts() -> String {
     let messages = messages("m.created_at >= $2 AND m.created_at < $3");
     let sums = sums_of("rows_of_facts");
@@ -231,8 +206,10 @@ pub(super) fn from_facts() -> String {
         "WITH {messages}, rows_of_facts (seller_id, kind, value, occurred_at, sign) AS ( \
            SELECT seller_id, kind, value, occurred_at, 1 FROM seller_events \
            WHERE tenant_id = $1 AND occurred_at >= $2 AND occurred_at < $3 AND ($4::uuid IS NULL OR seller_id = $4) \
+             AND ($6::text[] IS NULL OR kind = ANY($6)) \
            UNION ALL \
-           SELECT seller_id, kind, NULL, occurred_at, 1 FROM messages_counted WHERE $4::uuid IS NULL OR seller_id = $4) \
+           SELECT seller_id, kind, NULL, occurred_at, n FROM messages_counted \
+           WHERE ($4::uuid IS NULL OR seller_id = $4) AND ($6::text[] IS NULL OR kind = ANY($6))) \
          {sums}"
     )
 }
@@ -245,8 +222,10 @@ pub(super) fn from_rows() -> String {
         "WITH {facts}, {messages}, rows_of_facts (seller_id, kind, value, occurred_at, sign) AS ( \
            SELECT seller_id, kind, value, occurred_at, 1 FROM facts \
            WHERE occurred_at >= $2 AND occurred_at < $3 AND ($4::uuid IS NULL OR seller_id = $4) \
+             AND ($6::text[] IS NULL OR kind = ANY($6)) \
            UNION ALL \
-           SELECT seller_id, kind, NULL, occurred_at, 1 FROM messages_counted WHERE $4::uuid IS NULL OR seller_id = $4) \
+           SELECT seller_id, kind, NULL, occurred_at, n FROM messages_counted \
+           WHERE ($4::uuid IS NULL OR seller_id = $4) AND ($6::text[] IS NULL OR kind = ANY($6))) \
          {sums}"
     )
 }

@@ -50,5 +50,5 @@ pub(crate) async fn trend(
          GROUP BY cell, kind ORDER BY cell, kind"
     );
     let query = sqlx::query_as(AssertSqlSafe(sql)).bind(tenant_id).bind(period.from).bind(period.until);
-    query.bind(only).bind(&period.time_zone).fetch_all(transaction.db()).await
+    query.bind(only).bind(&period.time_zone).bind(None::<Vec<String>>).fetch_all(transaction.db()).await
 }

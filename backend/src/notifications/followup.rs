@@ -6,7 +6,7 @@
 //! "at_most_days": 30}`.
 
 use chrono::{DateTime, Duration, Utc};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -16,9 +16,9 @@ use super::{Kind, Notice, Priority, thresholds};
 use crate::tenant::{Profile, Transaction};
 
 /// What it is judged by.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
-struct Thresholds {
+pub(super) struct Thresholds {
     /// Silence of a contacted or qualified lead.
     contacted_hours: i32,
     /// Silence of a new one.

@@ -4,7 +4,7 @@
 //! Shape of `hot_lead` in `tenants.settings`: `{"max_age_hours": 168, "messages": 3, "window_hours": 24,
 //! "last_minutes": 120, "high": 4, "critical": 8}`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -15,9 +15,9 @@ use super::{Kind, Notice, Priority, thresholds};
 use crate::tenant::{Profile, Transaction};
 
 /// What it is judged by.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
-struct Thresholds {
+pub(super) struct Thresholds {
     /// Only leads younger than this.
     max_age_hours: i32,
     /// Messages within the window, this many at least.

@@ -6,8 +6,8 @@
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Tz;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use sqlx::FromRow;
 
 use super::assignment::ceos;
@@ -15,9 +15,9 @@ use super::{Kind, Notice, Priority, exist, raise, thresholds};
 use crate::tenant::{Profile, Transaction};
 
 /// When it is told.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
-struct Thresholds {
+pub(super) struct Thresholds {
     /// Time of the day, as `08:00`.
     at: String,
 }
@@ -79,10 +79,19 @@ pub(crate) async fn report(transaction: &mut Transaction) -> Result<usize, sqlx:
 
 /// Today in the tenant's zone, once it is time there; what is no time counts as not said.
 fn due(now: DateTime<Utc>, zone: Tz, limits: &Thresholds) -> Option<NaiveDate> {
-    let read = |text: &str| NaiveTime::parse_from_str(text, "%H:%M").ok();
-    let at = read(&limits.at).or_else(|| read(&Thresholds::default().at))?;
+    let at = time(&limits.at).or_else(|| time(&Thresholds::default().at))?;
     let local = now.with_timezone(&zone).naive_local();
     (local.time() >= at).then(|| local.date())
+}
+
+fn time(text: &str) -> Option<NaiveTime> {
+    NaiveTime::parse_from_str(text, "%H:%M").ok()
+}
+
+/// What no type tells of thresholds: `at` is a time of the day.
+pub(super) fn mistake(given: &Value) -> Option<String> {
+    let at = given.get("at").and_then(Value::as_str)?;
+    time(at).is_none().then(|| "`at` must be a time of the day, as \"08:00\"".to_owned())
 }
 
 /// `$1` tenant, `$2` the day, `$3` the day after it.

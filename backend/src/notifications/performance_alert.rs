@@ -6,7 +6,7 @@
 //! "conversion": 0.1, "active": 3}`.
 
 use chrono::{Datelike, Utc};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -17,9 +17,9 @@ use super::{Kind, Notice, Priority, thresholds};
 use crate::tenant::{Profile, Transaction};
 
 /// What it is judged by.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
-struct Thresholds {
+pub(super) struct Thresholds {
     /// Mean minutes to an answer, more than which is slow.
     response_minutes: f64,
     /// The same, for the CEOs.

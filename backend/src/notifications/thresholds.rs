@@ -1,11 +1,61 @@
 //! What each type is judged by: the usual figures, and what a tenant sets over them by the name of the type in
 //! `tenants.settings`. What is not said, or cannot be read, stays usual.
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
+
+use super::{Kind, followup, hot_lead, metric_alert, performance_alert, unanswered};
 
 /// The thresholds under `name`, each over its default.
 pub(super) fn of<T: DeserializeOwned + Default>(settings: &Value, name: &str) -> T {
     let given = settings.get(name).cloned();
     given.and_then(|given| serde_json::from_value(given).ok()).unwrap_or_default()
+}
+
+/// All the usual ones, by the names a tenant sets them by.
+pub(crate) fn usual() -> Map<String, Value> {
+    [
+        (unanswered::SETTING, json!(unanswered::USUAL)),
+        (Kind::Followup.name(), json!(followup::Thresholds::default())),
+        (Kind::HotLead.name(), json!(hot_lead::Thresholds::default())),
+        (Kind::PerformanceAlert.name(), json!(performance_alert::Thresholds::default())),
+        (Kind::MetricAlert.name(), json!(metric_alert::Thresholds::default())),
+    ]
+    .map(|(name, usual)| (name.to_owned(), usual))
+    .into_iter()
+    .collect()
+}
+
+/// The first thing that is wrong with what a tenant gives under `name`.
+pub(crate) fn mistake(name: &str, given: &Value) -> Option<String> {
+    match Kind::from_name(name) {
+        Some(Kind::Followup) => figures::<followup::Thresholds>(given),
+        Some(Kind::HotLead) => figures::<hot_lead::Thresholds>(given),
+        Some(Kind::PerformanceAlert) => figures::<performance_alert::Thresholds>(given),
+        Some(Kind::MetricAlert) => {
+            figures::<metric_alert::Thresholds>(given).or_else(|| metric_alert::mistake(given))
+        }
+        _ if name == unanswered::SETTING => unanswered::mistake(given),
+        _ => Some("has no thresholds".to_owned()),
+    }
+}
+
+/// An object of some of the names of `T`, each of its type and no number below zero.
+fn figures<T: DeserializeOwned + Serialize + Default>(given: &Value) -> Option<String> {
+    let Some(fields) = given.as_object() else { return Some("must be an object of thresholds".to_owned()) };
+    let usual = json!(T::default());
+    let names = usual.as_object()?;
+    for (name, value) in fields {
+        let Some(known) = names.get(name) else {
+            let all = names.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+            return Some(format!("`{name}` is no threshold: they are {all}"));
+        };
+        let is_usable = serde_json::from_value::<T>(json!({ name: value })).is_ok();
+        if !is_usable || value.as_f64().is_some_and(|number| number < 0.0) {
+            let kind = if known.is_number() { "a number from 0 on" } else { "a text" };
+            return Some(format!("`{name}` must be {kind}, as {known}"));
+        }
+    }
+    None
 }

@@ -13,7 +13,11 @@ use crate::tenant::{Profile, Transaction};
 use crate::working_hours::WorkingHours;
 
 /// Working seconds after which each of the later steps is told.
-const USUAL: [i64; 3] = [3_600, 4 * 3_600, 24 * 3_600];
+pub(super) const USUAL: [i64; 3] = [3_600, 4 * 3_600, 24 * 3_600];
+/// Name of the own ones in `tenants.settings`.
+pub(super) const SETTING: &str = "unanswered_seconds";
+/// Longest limit.
+const LONGEST_SECONDS: i64 = 365 * 86_400;
 
 /// A conversation in which somebody waits.
 #[derive(Debug, FromRow)]
@@ -94,10 +98,19 @@ fn step(wait: &Waiting, hours: &WorkingHours, limits: &[Duration; 3]) -> Option<
 
 /// The tenant's own limits, or the usual ones.
 fn limits(settings: &Value) -> [Duration; 3] {
-    let own = settings
-        .get("unanswered_seconds")
-        .and_then(|given| serde_json::from_value::<[i64; 3]>(given.clone()).ok());
-    own.unwrap_or(USUAL).map(|seconds| Duration::seconds(seconds.clamp(1, 365 * 86_400)))
+    let own = settings.get(SETTING).and_then(|given| serde_json::from_value::<[i64; 3]>(given.clone()).ok());
+    own.unwrap_or(USUAL).map(|seconds| Duration::seconds(seconds.clamp(1, LONGEST_SECONDS)))
+}
+
+/// What is wrong with a tenant's own limits.
+pub(super) fn mistake(given: &Value) -> Option<String> {
+    let limits: Option<[i64; 3]> = serde_json::from_value(given.clone()).ok();
+    let rises = limits.is_some_and(|[first, second, third]| {
+        1 <= first && first <= second && second <= third && third <= LONGEST_SECONDS
+    });
+    (!rises).then(|| {
+        format!("must be three numbers of seconds from 1 to {LONGEST_SECONDS}, rising, as {USUAL:?}")
+    })
 }
 
 fn notice(wait: &Waiting, step: Step, recipient: Uuid, profile: &Profile, limits: &[Duration; 3]) -> Notice {

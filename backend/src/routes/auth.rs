@@ -27,6 +27,7 @@ pub(super) fn routes() -> Routes {
         .with(Policy::Any, routes!(second_factor::get, second_factor::begin))
         .with(Policy::Any, routes!(second_factor::confirm))
         .with(Policy::Any, routes!(second_factor::off))
+        .with(Policy::Any, routes!(second_factor::codes))
         .with(Policy::Roles(&[Role::Ceo]), routes!(second_factor::take_away))
         .with(Policy::Any, routes!(sessions::own))
         .with(Policy::Any, routes!(sessions::end_own))

@@ -17,6 +17,7 @@ mod timeline;
 
 use utoipa_axum::routes;
 
+pub(crate) use bulk::{BulkAssign, which};
 pub(crate) use status::{NewStatus, StatusAnswer, set as set_status};
 
 use crate::policy::{Policy, Role, Routes};

@@ -102,7 +102,8 @@ pub(crate) async fn ensure_tenant(db: &mut PgConnection, tenant: &Tenant) -> Res
     Ok(true)
 }
 
-/// Makes the account, or sets its password when the given one does not open it.
+/// Makes the account, or sets its password when the given one does not open it; `hashed` is that password as it is
+/// stored, once somebody needed it.
 ///
 /// # Errors
 /// [`SeedError::ForeignAccount`] when another tenant has that login name.
@@ -111,6 +112,7 @@ pub(crate) async fn ensure_account(
     account: &Account,
     fresh_id: Uuid,
     secret: &str,
+    hashed: &mut Option<String>,
 ) -> Result<Ensured, SeedError> {
     let found: Option<(i32, Uuid, String)> =
         sqlx::query_as("SELECT tenant_id, id, password_hash FROM users WHERE email = $1")
@@ -125,7 +127,7 @@ pub(crate) async fn ensure_account(
         .bind(account.tenant_id)
         .bind(fresh_id)
         .bind(&account.email)
-        .bind(hash(secret).await?)
+        .bind(hash(secret, hashed).await?)
         .bind(account.role)
         .bind(account.first_name)
         .bind(account.last_name)
@@ -146,13 +148,18 @@ pub(crate) async fn ensure_account(
     )
     .bind(tenant_id)
     .bind(id)
-    .bind(hash(secret).await?)
+    .bind(hash(secret, hashed).await?)
     .execute(&mut *db)
     .await?;
     Ok(Ensured::PasswordSet)
 }
 
-async fn hash(secret: &str) -> Result<String, SeedError> {
+/// The password as it is stored, worked out once: all accounts of the seed have the same one.
+async fn hash(secret: &str, hashed: &mut Option<String>) -> Result<String, SeedError> {
+    if let Some(known) = hashed {
+        return Ok(known.clone());
+    }
     let secret = secret.to_owned();
-    Ok(tokio::task::spawn_blocking(move || password::hash(&secret)).await??)
+    let fresh = tokio::task::spawn_blocking(move || password::hash(&secret)).await??;
+    Ok(hashed.insert(fresh).clone())
 }

@@ -1,4 +1,4 @@
-//! A story as rows: which column of which table each part goes to. Decides nothing about the story.
+//! A story as rows: which column of which table each part goes to. Decides nothing about what happens in it.
 //!
 //! Length: one function per table, each a list of its columns.
 
@@ -10,8 +10,9 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::copy::{Rows, maybe, maybe_time, time, value};
-use super::notices::Notice;
-use super::story::{Lead, Scene, Story};
+use super::dice::Dice;
+use super::notices::{self, Notice};
+use super::story::{self, Lead, Scene, Story};
 use super::talk;
 
 /// How many rows went where.
@@ -34,29 +35,63 @@ fn page_id(scene: &Scene) -> String {
     format!("10{:013}", scene.tenant_id)
 }
 
-/// Sends a story to its tables, parents first.
-pub(crate) async fn write(
-    db: &mut PgConnection,
-    scene: &Scene,
-    story: &Story,
-    notices: Option<&[Notice]>,
+/// A story as rows, ready to be sent.
+pub(crate) struct Tables {
+    scene: Scene,
     rule: Uuid,
-) -> Result<Written, sqlx::Error> {
-    pages_and_rules(db, scene, rule).await?;
-    let leads = leads(scene, story).send(db).await?;
-    submissions(scene, story).send(db).await?;
-    let conversations = conversations(scene, story).send(db).await?;
-    let messages = messages(scene, story).send(db).await?;
-    closings(scene, story).send(db).await?;
-    statuses(scene, story).send(db).await?;
-    let (owners, log) = assignments(scene, story, rule);
-    owners.send(db).await?;
-    let assignments = log.send(db).await?;
-    let notifications = match notices {
-        Some(notices) => notifications(scene, notices).send(db).await?,
-        None => 0,
-    };
-    Ok(Written { leads, conversations, messages, assignments, notifications })
+    leads: Rows,
+    submissions: Rows,
+    conversations: Rows,
+    messages: Rows,
+    closings: Rows,
+    statuses: Rows,
+    owners: Rows,
+    log: Rows,
+    notifications: Option<Rows>,
+}
+
+impl Tables {
+    /// Thinks up the story of `scene`; `bell`: with what its people are told. Takes a while for a million messages.
+    pub(crate) fn of(mut dice: Dice, scene: Scene, bell: bool) -> Self {
+        let story = story::tell(&mut dice, &scene);
+        let notices = notices::raise(&mut dice, &scene, &story);
+        let rule = dice.id(scene.now);
+        let (owners, log) = assignments(&scene, &story, rule);
+        Self {
+            rule,
+            leads: leads(&scene, &story),
+            submissions: submissions(&scene, &story),
+            conversations: conversations(&scene, &story),
+            messages: messages(&scene, &story),
+            closings: closings(&scene, &story),
+            statuses: statuses(&scene, &story),
+            owners,
+            log,
+            notifications: bell.then(|| notifications(&scene, &notices)),
+            scene,
+        }
+    }
+
+    /// Sends the rows to their tables, parents first.
+    ///
+    /// # Errors
+    /// When the database did not take them.
+    pub(crate) async fn write(self, db: &mut PgConnection) -> Result<Written, sqlx::Error> {
+        pages_and_rules(db, &self.scene, self.rule).await?;
+        let leads = self.leads.send(db).await?;
+        self.submissions.send(db).await?;
+        let conversations = self.conversations.send(db).await?;
+        let messages = self.messages.send(db).await?;
+        self.closings.send(db).await?;
+        self.statuses.send(db).await?;
+        self.owners.send(db).await?;
+        let assignments = self.log.send(db).await?;
+        let notifications = match self.notifications {
+            Some(notifications) => notifications.send(db).await?,
+            None => 0,
+        };
+        Ok(Written { leads, conversations, messages, assignments, notifications })
+    }
 }
 
 async fn pages_and_rules(db: &mut PgConnection, scene: &Scene, rule: Uuid) -> Result<(), sqlx::Error> {

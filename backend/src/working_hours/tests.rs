@@ -127,7 +127,7 @@ proptest! {
     /// Every minute of a week is in the hours exactly when a plain look at the clock on the wall says so.
     #[test]
     fn hours_are_what_the_wall_clock_says(days in proptest::collection::vec(spans(), 7), offset in 0_i64..7 * 48) {
-        let week: serde_json::Map<String, Value> = DAYS.iter().zip(&days).map(|(day, spans)| {
+        let week: Map<String, Value> = DAYS.iter().zip(&days).map(|(day, spans)| {
             let spans: Vec<Value> = spans.iter().map(|(from, until)| json!([text(*from), text(*until)])).collect();
             ((*day).to_owned(), json!(spans))
         }).collect();

@@ -156,6 +156,48 @@ async fn many_leads_at_once_have_a_result_each() {
 }
 
 #[tokio::test]
+async fn all_that_a_filter_of_the_list_lets_through_are_given() {
+    let app = TestApp::with_channel().await;
+    app.sql(
+        "INSERT INTO leads (tenant_id, first_name, lead_source, meta_campaign_name)
+         SELECT 1 + n % 2, 'Ana', 'META_ADS', CASE WHEN n < 120 THEN 'verano' ELSE 'otoño' END FROM generate_series(0, 129) n;
+         INSERT INTO leads (tenant_id, first_name, lead_source, meta_campaign_name) VALUES (1, 'Noa', 'ORGANIC', 'verano')",
+    )
+    .await;
+    let (ceo, setter) = (app.token(Person::Ceo).await, app.token(Person::Setter).await);
+    let send = async |token: &str, body: Value| {
+        app.json_as(token, Method::POST, "/crm/meta/leads/assign", &body).await
+    };
+    let filter = json!({ "campaign": "verano", "unassigned": "true" });
+    let given = send(&ceo, json!({ "filter": filter, "seller_id": Person::Closer.id() })).await;
+    assert_eq!((given.status, given.json()["assigned"].clone()), (StatusCode::OK, json!(60)), "{given:?}");
+    let owned = "SELECT count(*) FROM leads l JOIN users u ON u.id = l.assigned_seller_id
+                 WHERE u.email = 'closer@example.com' AND l.tenant_id = 1 AND l.meta_campaign_name = 'verano'
+                   AND l.lead_source = 'META_ADS'";
+    assert_eq!(app.count(owned).await, 60);
+    let again = send(&setter, json!({ "filter": { "campaign": "verano" } })).await.json();
+    assert_eq!(again["assigned"], 0, "what somebody owns is taken from nobody");
+    assert!(again["results"].as_array().unwrap().iter().all(|result| result["error"] == "already_assigned"));
+    assert_eq!(send(&setter, json!({ "filter": { "campaign": "otoño" } })).await.json()["assigned"], 5);
+    for (body, field) in [
+        (json!({ "seller_id": Person::Closer.id() }), "lead_ids"),
+        (
+            json!({ "lead_ids": [Person::Closer.id()], "filter": {}, "seller_id": Person::Closer.id() }),
+            "filter",
+        ),
+        (json!({ "filter": { "limit": "5" }, "seller_id": Person::Closer.id() }), "limit"),
+        (json!({ "filter": {} }), "seller_id"),
+    ] {
+        let answer = send(&ceo, body).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{field}");
+        assert_eq!(answer.json()["error"]["fields"][0]["field"], field, "{answer:?}");
+    }
+    app.sql("INSERT INTO leads (tenant_id, first_name, lead_source) SELECT 1, 'Eva', 'META_ADS' FROM generate_series(1, 1000)").await;
+    let many = send(&ceo, json!({ "filter": {}, "seller_id": Person::Closer.id() })).await;
+    assert_eq!(many.status, StatusCode::BAD_REQUEST, "more than 1,000");
+}
+
+#[tokio::test]
 async fn the_new_owner_sees_what_was_said_before_and_a_reopened_thread_is_theirs() {
     let app = TestApp::with_channel().await;
     let receipt = app.write_from(SOFIA, "m1", "Hola").await;

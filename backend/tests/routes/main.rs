@@ -26,3 +26,4 @@ mod realtime;
 mod replicas;
 mod scheduled_tasks;
 mod serve;
+mod tenant_settings;

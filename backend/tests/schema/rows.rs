@@ -62,7 +62,7 @@ INSERT INTO meta_lead_inbox (tenant_id, leadgen_id, page_id, change) SELECT id, 
 INSERT INTO seller_events (tenant_id, lead_id, kind, natural_key, occurred_at) SELECT tenant_id, id, 'lead', id::text, now() FROM leads;
 INSERT INTO seller_metrics_hourly (tenant_id, seller_id, metric, hour) SELECT tenant_id, id, 'messages_sent', date_trunc('hour', now()) FROM users;
 INSERT INTO seller_metrics_daily (tenant_id, seller_id, metric, day) SELECT tenant_id, id, 'messages_sent', current_date FROM users;
-INSERT INTO metrics_state (tenant_id, metrics_version, time_zone) SELECT id, 1, time_zone FROM tenants;
+INSERT INTO metrics_state (tenant_id, metrics_version, time_zone) SELECT id, 2, time_zone FROM tenants;
 INSERT INTO conversation_history (tenant_id, conversation_id, kind) SELECT tenant_id, id, 'closed' FROM conversations;
 INSERT INTO conversation_reads (tenant_id, conversation_id, user_id, read_up_to)
   SELECT c.tenant_id, c.id, u.id, 1 FROM conversations c JOIN users u ON u.tenant_id = c.tenant_id;

@@ -39,10 +39,10 @@ fn a_code_is_taken_around_its_time_and_once() {
 
 #[test]
 fn recovery_codes_can_be_typed_with_and_without_dashes() {
-    let code = recovery_code();
+    let code = recovery::codes().0.remove(0);
     assert_eq!(code.len(), 19, "{code}");
     assert_eq!(tidy(&code), tidy(&code.replace('-', " ").to_uppercase()));
-    assert_ne!(recovery_code(), code);
+    assert_ne!(recovery::codes().0.remove(0), code);
     assert_eq!(tidy(&"9".repeat(500)).len(), LONGEST_CODE);
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rand::Rng;
 use redis::Script;
 
-use crate::metrics::summary::Sums;
+use crate::metrics::sums::Sums;
 use crate::redis_door::{Away, Redis};
 
 /// A revision that nobody asked for ends after this, in seconds: longer than any entry lives.

@@ -19,7 +19,7 @@ fn sums(open: i64) -> Sums {
 }
 
 async fn open(cache: &Cache, tenant: i32, only: Option<Uuid>, now: i64) -> i64 {
-    let key = cache.key(tenant, &period(&Wish::default()), only).await.unwrap();
+    let key = cache.key(tenant, &period(&Wish::default()), only, None).await.unwrap();
     let given = cache.get(key, async || Ok(sums(now))).await.unwrap();
     given.get(&None).unwrap().open
 }
@@ -39,13 +39,24 @@ async fn what_was_computed_is_given_until_something_changes() {
 }
 
 #[tokio::test]
+async fn few_metrics_are_not_taken_for_all() {
+    let cache = Cache::new(None, "db");
+    let mut keys = Vec::new();
+    for few in [None, Some(&["lead"][..]), Some(&["lead", "won"][..])] {
+        keys.push(cache.key(1, &period(&Wish::default()), None, few).await.unwrap().text);
+    }
+    keys.dedup();
+    assert_eq!(keys.len(), 3, "{keys:?}");
+}
+
+#[tokio::test]
 async fn many_who_ask_at_once_wait_for_one() {
     let cache = Arc::new(Cache::new(None, "db"));
     let computed = Arc::new(AtomicU64::new(0));
     let asking = (0..50).map(|_| {
         let (cache, computed) = (Arc::clone(&cache), Arc::clone(&computed));
         tokio::spawn(async move {
-            let key = cache.key(1, &period(&Wish::default()), None).await.unwrap();
+            let key = cache.key(1, &period(&Wish::default()), None, None).await.unwrap();
             let slowly = async || {
                 computed.fetch_add(1, Ordering::Relaxed);
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -63,7 +74,7 @@ async fn many_who_ask_at_once_wait_for_one() {
 #[tokio::test]
 async fn an_error_is_nobody_elses() {
     let cache = Cache::new(None, "db");
-    let key = cache.key(1, &period(&Wish::default()), None).await.unwrap();
+    let key = cache.key(1, &period(&Wish::default()), None, None).await.unwrap();
     assert!(cache.get(key, async || Err(())).await.is_none());
     assert_eq!(open(&cache, 1, None, 3).await, 3);
 }
@@ -73,10 +84,10 @@ async fn days_that_are_over_live_longer() {
     let cache = Cache::new(None, "db");
     let yesterday =
         Wish { from: "2026-11-01".parse().ok(), until: "2026-11-25".parse().ok(), ..Wish::default() };
-    let over = cache.key(1, &period(&yesterday), None).await.unwrap();
+    let over = cache.key(1, &period(&yesterday), None, None).await.unwrap();
     assert_eq!(over.lives, Duration::from_secs(OVER));
     for _ in 0..50 {
-        let today = cache.key(1, &period(&Wish::default()), None).await.unwrap();
+        let today = cache.key(1, &period(&Wish::default()), None, None).await.unwrap();
         assert!(TODAY.contains(&today.lives.as_secs()), "{today:?}");
     }
 }

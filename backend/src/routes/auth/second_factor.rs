@@ -1,6 +1,8 @@
 //! `/auth/second-factor`: a code of an authenticator app beside the password; and a CEO who takes it away from somebody
 //! whose phone is gone.
 
+use std::net::IpAddr;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -12,6 +14,7 @@ use uuid::Uuid;
 use crate::audit;
 use crate::auth::second_factor::{self, Factor, Secret};
 use crate::auth::session;
+use crate::auth::throttle::Attempt;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Body, ClientAddress, Id};
 use crate::state::AppState;
@@ -102,11 +105,7 @@ pub(crate) async fn confirm(
     }
     let attempt = guess(&state, address, &mut tenant).await?;
     let confirmed = second_factor::confirm(tenant.transaction(), caller.user_id, &factor, &code).await?;
-    let Some(recovery_codes) = confirmed else {
-        state.throttle().failed(&attempt).await;
-        return Err(wrong_code());
-    };
-    state.throttle().succeeded(&attempt).await;
+    let recovery_codes = counted(&state, &attempt, confirmed).await?;
     // Whoever has the password, and is why it is turned on, is not left inside.
     let ended = session::end_others(tenant.transaction(), &caller, "logout").await?;
     note(tenant.transaction(), "user.second_factor_on", caller.user_id, &json!({ "sessions_ended": ended }))
@@ -132,18 +131,30 @@ pub(crate) async fn off(
         let message = "the tenant asks its CEOs for a second factor";
         return Err(ApiError::conflict("second_factor_required", message, json!({})));
     }
-    if !factor.confirmed {
-        return Err(ApiError::conflict("second_factor_off", "there is no second factor", json!({})));
-    }
-    let attempt = guess(&state, address, &mut tenant).await?;
-    if !second_factor::spend(tenant.transaction(), caller.user_id, &factor, &code).await? {
-        state.throttle().failed(&attempt).await;
-        return Err(wrong_code());
-    }
-    state.throttle().succeeded(&attempt).await;
+    spend(&state, address, &mut tenant, &factor, &code).await?;
     second_factor::remove(tenant.transaction(), caller.user_id).await?;
     note(tenant.transaction(), "user.second_factor_off", caller.user_id, &json!({})).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Gives ten new codes for a day without the phone, for a code; those from before open nothing any more.
+#[utoipa::path(post, path = "/auth/second-factor/codes", tag = "auth", request_body = Code, responses(
+    (status = OK, body = Recovery),
+    (status = FORBIDDEN, description = "`invalid_second_factor`: another code", body = ErrorBody),
+    (status = CONFLICT, description = "`second_factor_off`", body = ErrorBody),
+    (status = TOO_MANY_REQUESTS, description = "Too many failures; `Retry-After` says when", body = ErrorBody)))]
+pub(crate) async fn codes(
+    State(state): State<AppState>,
+    ClientAddress(address): ClientAddress,
+    mut tenant: Tenant,
+    Body(Code { code }): Body<Code>,
+) -> Result<Json<Recovery>, ApiError> {
+    let caller = tenant.caller();
+    let factor = Factor::of(tenant.transaction(), caller.user_id).await?;
+    spend(&state, address, &mut tenant, &factor, &code).await?;
+    let recovery_codes = second_factor::renew(tenant.transaction(), caller.user_id).await?;
+    note(tenant.transaction(), "user.recovery_codes_renewed", caller.user_id, &json!({})).await?;
+    Ok(Json(Recovery { recovery_codes }))
 }
 
 /// Takes the second factor of somebody of the tenant away, whose phone and codes are gone, and ends their sessions.
@@ -167,11 +178,7 @@ pub(crate) async fn take_away(Path(Id(id)): Path<Id>, mut tenant: Tenant) -> Res
 }
 
 /// An attempt at a code: one after the other, and counted like those at the door.
-async fn guess(
-    state: &AppState,
-    address: std::net::IpAddr,
-    tenant: &mut Tenant,
-) -> Result<crate::auth::throttle::Attempt, ApiError> {
+async fn guess(state: &AppState, address: IpAddr, tenant: &mut Tenant) -> Result<Attempt, ApiError> {
     let caller = tenant.caller();
     let email: String =
         sqlx::query_scalar("SELECT email FROM users WHERE tenant_id = $1 AND id = $2 FOR UPDATE")
@@ -186,9 +193,32 @@ async fn guess(
     }
 }
 
-fn wrong_code() -> ApiError {
-    let message = "the code is another, or was used";
-    ApiError::new(StatusCode::FORBIDDEN, "invalid_second_factor", message)
+/// Uses up a code of the caller's second factor, which is on.
+async fn spend(
+    state: &AppState,
+    address: IpAddr,
+    tenant: &mut Tenant,
+    factor: &Factor,
+    code: &str,
+) -> Result<(), ApiError> {
+    if !factor.confirmed {
+        return Err(ApiError::conflict("second_factor_off", "there is no second factor", json!({})));
+    }
+    let attempt = guess(state, address, tenant).await?;
+    let user_id = tenant.caller().user_id;
+    let spent = second_factor::spend(tenant.transaction(), user_id, factor, code).await?;
+    counted(state, &attempt, spent.then_some(())).await
+}
+
+/// What a right code opened; without it the attempt has failed.
+async fn counted<T>(state: &AppState, attempt: &Attempt, opened: Option<T>) -> Result<T, ApiError> {
+    let Some(opened) = opened else {
+        state.throttle().failed(attempt).await;
+        let message = "the code is another, or was used";
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "invalid_second_factor", message));
+    };
+    state.throttle().succeeded(attempt).await;
+    Ok(opened)
 }
 
 async fn note(

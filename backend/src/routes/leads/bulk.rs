@@ -2,6 +2,7 @@
 //! other. The leads are named, or are all that a filter lets through.
 
 mod action;
+mod which;
 
 use std::collections::HashSet;
 
@@ -12,9 +13,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use action::Action;
+pub(crate) use which::which;
 
-use super::filter::{Page, Parameters};
-use super::queries::{self, Within};
+use super::filter::Parameters;
+use super::queries::Within;
 use super::status::NewStatus;
 use crate::audit;
 use crate::conversations::Scope;
@@ -22,9 +24,6 @@ use crate::error::{ApiError, ErrorBody};
 use crate::extract::Body;
 use crate::leads;
 use crate::tenant::{Tenant, Transaction};
-
-/// Most leads of one request.
-const MOST: usize = 1_000;
 
 /// Which leads, and what to do to them: exactly one of `lead_ids` and `filter`, and one of `assign`, `status` and `tag`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -45,10 +44,10 @@ pub(crate) struct Bulk {
 #[serde(deny_unknown_fields)]
 pub(crate) struct BulkAssign {
     /// The vendedor; for a vendedor themselves it may be left out.
-    seller_id: Option<Uuid>,
+    pub(crate) seller_id: Option<Uuid>,
     /// `true`: takes it from whoever owns it; for a CEO only.
     #[serde(default)]
-    reassign: bool,
+    pub(crate) reassign: bool,
 }
 
 /// Which tags.
@@ -99,7 +98,7 @@ pub(crate) async fn bulk(
     let scope = Scope::of(&caller);
     let Bulk { lead_ids, filter, assign, status, tag } = request;
     let action = Action::of(tenant.transaction(), &caller, assign, status, tag).await?;
-    let asked = which(tenant.transaction(), scope, lead_ids, filter).await?;
+    let asked = which(tenant.transaction(), Within { meta: false, scope }, lead_ids, filter).await?;
     let results = all(tenant.transaction(), scope, &action, &asked).await?;
     let done: Vec<Uuid> = results.iter().filter(|result| result.done).map(|result| result.lead_id).collect();
     let details =
@@ -107,34 +106,6 @@ pub(crate) async fn bulk(
     let entry = audit::Entry { action: "leads.bulk", entity: None, details: &details };
     audit::record(tenant.transaction(), entry).await?;
     Ok(Json(BulkResults { done: done.len(), results }))
-}
-
-/// The leads that are meant, each once.
-async fn which(
-    transaction: &mut Transaction,
-    scope: Scope,
-    lead_ids: Option<Vec<Uuid>>,
-    filter: Option<Parameters>,
-) -> Result<Vec<Uuid>, ApiError> {
-    match (lead_ids, filter) {
-        (Some(ids), None) if (1..=MOST).contains(&ids.len()) => {
-            let mut seen = HashSet::new();
-            Ok(ids.into_iter().filter(|id| seen.insert(*id)).collect())
-        }
-        (Some(_), None) => Err(ApiError::field("lead_ids", format!("must be 1 to {MOST} ids"))),
-        (None, Some(filter)) => {
-            let (filter, sort) = filter.check_whole()?;
-            let page = Page { sort, limit: i64::try_from(MOST).unwrap_or(i64::MAX), after: None };
-            let within = Within { meta: false, scope };
-            let found = queries::page(transaction, within, &filter, &page).await?;
-            if found.len() > MOST {
-                return Err(ApiError::field("filter", format!("lets more than {MOST} leads through")));
-            }
-            Ok(found.into_iter().map(|lead| lead.id).collect())
-        }
-        (None, None) => Err(ApiError::field("lead_ids", "is missing, and so is `filter`")),
-        (Some(_), Some(_)) => Err(ApiError::field("filter", "contradicts `lead_ids`")),
-    }
 }
 
 /// Does it to each; holds all of them before any is written.

@@ -1,5 +1,6 @@
 //! `POST /crm/meta/leads/assign`: many leads to one vendedor, each with its own result: one that cannot be given keeps
-//! nobody else's from being given. A vendedor takes for themselves what nobody owns.
+//! nobody else's from being given. The leads are named, or are all that a filter of the list lets through. A vendedor takes
+//! for themselves what nobody owns.
 
 use axum::Json;
 use serde::{Deserialize, Serialize};
@@ -7,20 +8,24 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::assignment::{self, Change, Reason, Subject};
+use crate::assignment::{self, Change, Subject};
+use crate::conversations::Scope;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::Body;
+use crate::routes::leads::filter::Parameters;
+use crate::routes::leads::queries::Within;
+use crate::routes::leads::{BulkAssign, which};
 use crate::tenant::{Tenant, Transaction};
 
-/// Most leads of one request.
-const MOST: usize = 200;
-
-/// Which leads, to whom.
+/// Which leads, to whom: exactly one of `lead_ids` and `filter`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AssignLeads {
-    /// 1 to 200 leads.
-    lead_ids: Vec<Uuid>,
+    /// 1 to 1,000 leads.
+    lead_ids: Option<Vec<Uuid>>,
+    /// The parameters of the list, without `limit` and `cursor`; it may let through 1,000 leads.
+    #[schema(value_type = Option<Object>)]
+    filter: Option<Parameters>,
     /// The vendedor; for a vendedor themselves it may be left out.
     seller_id: Option<Uuid>,
     /// `true`: takes it from whoever owns it; for a CEO only.
@@ -31,7 +36,7 @@ pub(crate) struct AssignLeads {
 /// What became of each.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AssignResults {
-    /// One per lead, in the order they were asked for.
+    /// One per lead: in the order they were asked for, or in the order of the list.
     results: Vec<AssignResult>,
     /// How many have their new owner now.
     assigned: usize,
@@ -61,31 +66,17 @@ pub(crate) async fn assign(
     Body(request): Body<AssignLeads>,
 ) -> Result<Json<AssignResults>, ApiError> {
     let caller = tenant.caller();
-    let mut leads = request.lead_ids;
-    if leads.is_empty() || leads.len() > MOST {
-        return Err(ApiError::field("lead_ids", format!("must be 1 to {MOST} ids")));
-    }
-    let (seller, reason) = if caller.role.is_seller() {
-        if request.reassign || request.seller_id.is_some_and(|seller| seller != caller.user_id) {
-            return Err(ApiError::forbidden());
-        }
-        (caller.user_id, Reason::Claimed)
-    } else {
-        let seller = request.seller_id.ok_or_else(|| ApiError::field("seller_id", "is missing"))?;
-        (seller, if request.reassign { Reason::Reassigned } else { Reason::Manual })
-    };
-    assignment::refuse_unless_seller(tenant.transaction(), seller).await?;
-    let asked = leads.clone();
-    // Two requests over the same leads take them in the same order.
-    leads.sort_unstable();
-    leads.dedup();
+    let AssignLeads { lead_ids, filter, seller_id, reassign } = request;
+    let change = BulkAssign { seller_id, reassign }.change(tenant.transaction(), &caller).await?;
+    // Everybody who works with leads sees all of them: they are taken from one queue.
+    let within = Within { meta: true, scope: Scope::Tenant };
+    let leads = which(tenant.transaction(), within, lead_ids, filter).await?;
+    // In their own order, so that two requests over the same leads do not wait in a ring.
     crate::leads::hold(tenant.transaction(), &leads).await?;
     let mut done = Vec::with_capacity(leads.len());
     for lead in leads {
-        done.push(one(tenant.transaction(), lead, &Change::to(seller, reason)).await?);
+        done.push(one(tenant.transaction(), lead, &change).await?);
     }
-    let position = |result: &AssignResult| asked.iter().position(|lead| *lead == result.lead_id);
-    done.sort_by_key(position);
     let assigned = done.iter().filter(|result| result.assigned).count();
     Ok(Json(AssignResults { results: done, assigned }))
 }

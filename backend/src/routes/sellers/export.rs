@@ -16,7 +16,7 @@ use crate::metrics::{self, Period};
 use crate::tenant::{Access, Profile, Tenant};
 
 /// The columns: as the fields of `team/metrics`, `_` where there is a dot.
-const COLUMNS: [&str; 30] = [
+const COLUMNS: [&str; 32] = [
     "seller_name",
     "seller_role",
     "first_response_n",
@@ -30,6 +30,8 @@ const COLUMNS: [&str; 30] = [
     "response_p90_seconds",
     "response_rate_24h",
     "response_rate_24h_of",
+    "follow_up_rate",
+    "follow_up_rate_of",
     "contact_rate",
     "contact_rate_of",
     "conversion_rate",
@@ -98,7 +100,13 @@ fn push(text: &mut String, who: [String; 2], figures: &SellerMetrics) {
     cells.extend(seconds(first));
     cells.extend([number(first_own.mean_seconds), figures.response.n.to_string()]);
     cells.extend(seconds(figures.response));
-    let rates = [figures.response_rate_24h, figures.contact_rate, figures.conversion_rate, figures.win_rate];
+    let rates = [
+        figures.response_rate_24h,
+        figures.follow_up_rate,
+        figures.contact_rate,
+        figures.conversion_rate,
+        figures.win_rate,
+    ];
     cells.extend(rates.iter().flat_map(|rate| [share(*rate), rate.of.to_string()]));
     cells.extend([
         figures.assignments.to_string(),

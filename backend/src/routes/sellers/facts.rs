@@ -70,7 +70,7 @@ const STANDING: [&str; 2] = ["open", "waiting"];
 /// The rows behind a number of the same period; a vendedor sees the own ones.
 #[utoipa::path(get, path = "/admin/core/sellers/facts", tag = "sellers",
     params(("metric" = String, Query, description = "Kind of fact: response, unanswered, first_response, \
-            first_response_own, assigned, taken_away, lead, lead_contacted, lead_won, won, lost, pipeline_ars …; open and \
+            first_response_own, silence, followed_up, assigned, taken_away, lead, lead_contacted, lead_won, won, lost, pipeline_ars …; open and \
             waiting stand now, whatever the period"),
         ("seller_id" = Option<Uuid>, Query, description = "Whose"),
         ("unowned" = Option<bool>, Query, description = "Only what is nobody's"),

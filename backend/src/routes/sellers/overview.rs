@@ -16,6 +16,10 @@ use crate::tenant::Tenant;
 /// How long a reader may keep showing the figures.
 const FRESH: TimeDelta = TimeDelta::seconds(15);
 
+/// What is told of the period, and of today.
+const OF_PERIOD: &[&str] = &[Metric::LEAD, Metric::LEAD_WON, Metric::FIRST_RESPONSE];
+const OF_TODAY: &[&str] = &[Metric::ASSIGNED];
+
 /// No parameter besides `tenant_id`; any other is refused.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -96,8 +100,8 @@ pub(crate) async fn overview(mut tenant: Tenant, _: Query<Nothing>) -> Result<Js
     let period = Period::of(tenant.transaction(), &Wish::default()).await?;
     let one_day = Wish { period_days: Some(1), ..Wish::default() };
     let today = Period::at(period.now, &period.time_zone, &one_day)?;
-    let by_seller = metrics::figures(tenant.transaction(), &period, only).await?;
-    let of_today = metrics::figures(tenant.transaction(), &today, only).await?;
+    let by_seller = metrics::few_figures(tenant.transaction(), &period, only, OF_PERIOD).await?;
+    let of_today = metrics::few_figures(tenant.transaction(), &today, only, OF_TODAY).await?;
     let sellers = shape::sellers(&mut tenant, only).await?;
     let recent_activity = activity::latest(&mut tenant, only).await?;
     let nothing = Figures::default();

@@ -75,6 +75,8 @@ pub(crate) struct SellerMetrics {
     pub(crate) response: Durations,
     /// Answered within 24 hours, of all answered or closed without an answer.
     pub(crate) response_rate_24h: Rate,
+    /// Of the silences after a message of theirs, a day of which was over in the period, those that we ended.
+    pub(crate) follow_up_rate: Rate,
     /// Leads of the period that somebody has answered.
     pub(crate) contact_rate: Rate,
     /// Leads of the period that are won by now.
@@ -116,6 +118,7 @@ impl SellerMetrics {
             first_response_own: figures.get(Metric::FIRST_RESPONSE_OWN).into(),
             response: response.into(),
             response_rate_24h: Rate::new(response.within_a_day(), asked),
+            follow_up_rate: Rate::new(count(Metric::FOLLOWED_UP), count(Metric::SILENCE)),
             contact_rate: Rate::new(count(Metric::LEAD_CONTACTED), count(Metric::LEAD)),
             conversion_rate: Rate::new(count(Metric::LEAD_WON), count(Metric::LEAD)),
             win_rate: Rate::new(count(Metric::WON), count(Metric::WON) + count(Metric::LOST)),

@@ -113,6 +113,29 @@ async fn with_a_second_factor_the_password_alone_opens_nothing() {
 }
 
 #[tokio::test]
+async fn new_recovery_codes_take_the_place_of_the_old_ones() {
+    let app = TestApp::start().await;
+    let token = app.token(Person::Setter).await;
+    let renew =
+        async |code: &str| say(&app, &token, "/auth/second-factor/codes", json!({ "code": code })).await;
+    assert_eq!(told(&renew("000000").await), (StatusCode::CONFLICT, "second_factor_off".into()));
+    let (secret, old) = set_up(&app, &token).await;
+    assert_eq!(told(&renew("000000").await), (StatusCode::FORBIDDEN, "invalid_second_factor".into()));
+    let renewed = renew(&old[0]).await;
+    assert_eq!(renewed.status, StatusCode::OK, "{renewed:?}");
+    let new: Vec<String> = serde_json::from_value(renewed.json()["recovery_codes"].clone()).unwrap();
+    assert_eq!(new.len(), 10);
+    assert!(new.iter().all(|code| !old.contains(code)));
+    assert_eq!(login(&app, Person::Setter, Some(&old[1])).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(login(&app, Person::Setter, Some(&new[1])).await.status, StatusCode::OK);
+    let left = app.get_as(&token, "/auth/second-factor").await.json()["recovery_codes_left"].clone();
+    assert_eq!(left, 9);
+    assert_eq!(renew(&code_of(&secret, 0)).await.status, StatusCode::OK, "with the app too");
+    let noted = "SELECT count(*) FROM audit_log WHERE action = 'user.recovery_codes_renewed'";
+    assert_eq!(app.count(noted).await, 2);
+}
+
+#[tokio::test]
 async fn guessed_codes_are_throttled_though_the_password_is_right() {
     let app = TestApp::with(&[("LOGIN_FAILURES_PER_ACCOUNT", "4")]).await;
     let token = app.token(Person::Setter).await;

@@ -207,7 +207,10 @@ fn ids_of(document: &Value, schema: &Value, name: &str, ids: &mut Vec<String>) {
 fn bodies_of(schema: &str) -> Vec<Value> {
     match schema {
         "AssignTo" | "ReassignTo" => vec![json!({"seller_id": "<seller>"})],
-        "AssignLeads" => vec![json!({"lead_ids": ["<lead>"], "seller_id": "<seller>"})],
+        "AssignLeads" => vec![
+            json!({"lead_ids": ["<lead>"], "seller_id": "<seller>"}),
+            json!({"filter": {"seller": "<seller>"}, "seller_id": "<seller>"}),
+        ],
         "Bulk" => vec![
             json!({"lead_ids": ["<lead>"], "assign": {"seller_id": "<seller>"}}),
             json!({"lead_ids": ["<lead>"], "status": {"status": "contacted"}}),
@@ -225,6 +228,7 @@ fn bodies_of(schema: &str) -> Vec<Value> {
             vec![json!({"name": "<new>", "priority": 7, "strategy": "round_robin", "active": false})]
         }
         "Shift" => vec![json!({"shift": null})],
+        "TenantSettings" => vec![json!({"time_zone": "America/Argentina/Buenos_Aires", "currency": "USD"})],
         // They name nothing of a tenant, and are told in other places: sessions, pages of Meta, the channel.
         "ChatMessage" | "Code" | "ConnectPage" | "LoginRequest" | "NewPassword" | "Present"
         | "RefreshRequest" => vec![],

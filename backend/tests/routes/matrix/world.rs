@@ -38,7 +38,7 @@ impl World {
              SELECT 2, '01900000-0000-7000-8000-0000000000ff', 'stranger@example.com', password_hash, 'setter', 'active',
                     'AJENO', 'AJENO' FROM users LIMIT 1;
              INSERT INTO metrics_state (tenant_id, metrics_version, time_zone)
-             SELECT id, 1, time_zone FROM tenants ON CONFLICT DO NOTHING;
+             SELECT id, 2, time_zone FROM tenants ON CONFLICT DO NOTHING;
              DELETE FROM metrics_state",
         )
         .await;

@@ -22,6 +22,8 @@ pub(super) struct Expected {
     first_response_own: Vec<i64>,
     response: Vec<i64>,
     closed_unanswered: i64,
+    silences: i64,
+    followed_up: i64,
     leads: i64,
     contacted: i64,
     won_of_leads: i64,
@@ -135,6 +137,7 @@ impl History {
         let mut asked: Option<DateTime<Utc>> = None;
         let mut episode = 0;
         let mut is_answered = false;
+        self.silences(conversation, days, all);
         for &(at, word) in &conversation.words {
             match word {
                 Word::Lead => {
@@ -184,6 +187,25 @@ impl History {
         }
     }
 
+    /// A day after a person's word without any: whose, and whether the next word came from us.
+    fn silences(&self, conversation: &Conversation, days: &Days, all: &mut BTreeMap<Option<Uuid>, Expected>) {
+        let heard: Vec<_> = conversation
+            .words
+            .iter()
+            .filter(|(_, word)| !matches!(word, Word::Bot | Word::Failed(_)))
+            .collect();
+        for (number, (at, word)) in heard.iter().enumerate() {
+            let Word::Person(person) = word else { continue };
+            let (over, next) = (*at + chrono::TimeDelta::hours(24), heard.get(number + 1));
+            if next.is_some_and(|(at, _)| *at <= over) || !days.hold(over) {
+                continue;
+            }
+            let own = all.entry(Some(*person)).or_default();
+            own.silences += 1;
+            own.followed_up += i64::from(next.is_some_and(|(_, word)| matches!(word, Word::Person(_))));
+        }
+    }
+
     /// When the person was given it last.
     fn last_given(
         &self,
@@ -211,6 +233,8 @@ impl Expected {
             total.response.append(&mut own.response);
             total.latencies.append(&mut own.latencies);
             total.closed_unanswered += own.closed_unanswered;
+            total.silences += own.silences;
+            total.followed_up += own.followed_up;
             total.leads += own.leads;
             total.contacted += own.contacted;
             total.won_of_leads += own.won_of_leads;
@@ -253,6 +277,7 @@ impl Expected {
         let responses = self.response.len() as i64;
         for (name, n, of) in [
             ("response_rate_24h", within, responses + self.closed_unanswered),
+            ("follow_up_rate", self.followed_up, self.silences),
             ("contact_rate", self.contacted, self.leads),
             ("conversion_rate", self.won_of_leads, self.leads),
             ("win_rate", self.won, self.won + self.lost),

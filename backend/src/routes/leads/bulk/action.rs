@@ -75,7 +75,15 @@ impl Action {
 }
 
 impl BulkAssign {
-    async fn change(self, transaction: &mut Transaction, caller: &Caller) -> Result<Change, ApiError> {
+    /// To whom, and why.
+    ///
+    /// # Errors
+    /// 400 when nobody is named who sells, 403 when a vendedor assigns to others.
+    pub(crate) async fn change(
+        self,
+        transaction: &mut Transaction,
+        caller: &Caller,
+    ) -> Result<Change, ApiError> {
         let Self { seller_id, reassign } = self;
         let (seller, reason) = if caller.role.is_seller() {
             if reassign || seller_id.is_some_and(|seller| seller != caller.user_id) {
