@@ -4,7 +4,10 @@ use chrono::{DateTime, Duration, Utc};
 use uuid::Uuid;
 
 use super::dice::Dice;
-use super::vocabulary::{AUTO_REPLY, SCRIPTS, Voice};
+use super::vocabulary::{AUTO_REPLY, FOLLOW_UPS, SCRIPTS, Voice};
+
+/// Percent of words of a seller after which the lead falls silent for a while.
+const SILENCES: u32 = 4;
 
 /// One message.
 pub(crate) struct Message {
@@ -42,14 +45,7 @@ pub(crate) fn write(dice: &mut Dice, setting: &Setting<'_>) -> Vec<Message> {
             (Voice::Seller, Some((id, name, since))) => {
                 at = at.max(since);
                 let delivery = if dice.chance(2) { "failed" } else { "read" };
-                Message {
-                    inbound: false,
-                    author: "user",
-                    author_id: Some(id),
-                    body: fill(line, setting, name),
-                    delivery,
-                    at,
-                }
+                from_seller(fill(line, setting, name), id, delivery, at)
             }
             (Voice::Seller, None) if messages.len() == 1 => Message {
                 inbound: false,
@@ -64,7 +60,17 @@ pub(crate) fn write(dice: &mut Dice, setting: &Setting<'_>) -> Vec<Message> {
         if at > setting.now {
             break;
         }
+        let is_word_of_seller = message.author == "user" && message.delivery == "read";
         messages.push(message);
+        if let (true, true, Some((id, name, _))) = (is_word_of_seller, dice.chance(SILENCES), setting.seller)
+        {
+            at += silence(dice);
+            if at > setting.now {
+                break;
+            }
+            let line: &str = dice.pick::<&str>(FOLLOW_UPS);
+            messages.push(from_seller(fill(line, setting, name), id, "read", at));
+        }
         at += pause(dice);
     }
     if messages.is_empty() {
@@ -108,10 +114,19 @@ fn from_lead(line: &str, setting: &Setting<'_>, at: DateTime<Utc>) -> Message {
     Message { inbound: true, author: "lead", author_id: None, body, delivery: "delivered", at }
 }
 
+fn from_seller(body: String, id: Uuid, delivery: &'static str, at: DateTime<Utc>) -> Message {
+    Message { inbound: false, author: "user", author_id: Some(id), body, delivery, at }
+}
+
 fn fill(line: &str, setting: &Setting<'_>, seller: &str) -> String {
     line.replace("{lead}", setting.lead_name)
         .replace("{seller}", seller)
         .replace("{campaign}", setting.campaign)
+}
+
+/// Time that a lead says nothing, until the seller asks again: a day or two.
+fn silence(dice: &mut Dice) -> Duration {
+    Duration::minutes(dice.between(25 * 60, 60 * 60))
 }
 
 /// Time until the next message: mostly minutes, sometimes hours.
@@ -141,6 +156,19 @@ mod tests {
             assert!(waiting_since(&answered).is_none());
             assert!(answered.is_sorted_by_key(|message| message.at) && answered[0].inbound);
         }
+    }
+
+    #[test]
+    fn some_silences_are_followed_up() {
+        let seller = Some((Uuid::nil(), "Martín", DateTime::UNIX_EPOCH));
+        let asked_again = |start| {
+            let messages = write(&mut Dice::new(start), &setting(seller, false));
+            messages.windows(2).any(|pair| {
+                pair.iter().all(|message| message.author == "user")
+                    && pair[1].at - pair[0].at > Duration::hours(24)
+            })
+        };
+        assert!((10..100).contains(&(0..200).filter(|start| asked_again(*start)).count()));
     }
 
     #[test]

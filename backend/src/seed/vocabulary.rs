@@ -231,3 +231,11 @@ pub(crate) const SCRIPTS: &[&[(Voice, &str)]] = &[
 /// What the bot answers by itself outside working hours.
 pub(crate) const AUTO_REPLY: &str =
     "¡Gracias por tu mensaje! En breve te responde una persona de nuestro equipo.";
+
+/// What a seller writes to a lead that fell silent.
+pub(crate) const FOLLOW_UPS: &[&str] = &[
+    "Hola {lead}, ¿pudiste revisar la información que te envié?",
+    "Hola {lead}, soy {seller} otra vez. ¿Seguimos adelante con {campaign}?",
+    "Buen día {lead}, quedo atento por si surgió alguna duda.",
+    "{lead}, ¿te parece bien si hablamos esta semana?",
+];
