@@ -108,7 +108,8 @@ impl Realtime {
         tokio::join!(tail::follow(hub), counts::keep_telling(hub), session::watch(hub));
     }
 
-    /// Says goodbye to all (1012: the service restarts), so that they come back to whoever serves then.
+    /// Says goodbye to all (1012: the service restarts) and to those that still come, so that they come back to whoever
+    /// serves then.
     pub(crate) async fn close(&self) {
         self.0.connections.close_all(Goodbye::Restart);
         if tokio::time::timeout(FAREWELL, self.0.connections.empty()).await.is_err() {

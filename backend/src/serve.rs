@@ -154,6 +154,8 @@ impl Server {
         if tokio::time::timeout(last, self.public.empty()).await.is_err() {
             tracing::warn!("connections were cut at the end of the drain");
         }
+        // The last of them may have become sockets.
+        self.state.realtime().close().await;
         let _ = tokio::time::timeout(FAREWELL, self.jobs).await;
         self.private.close();
         let _ = tokio::time::timeout(FAREWELL, self.private.empty()).await;

@@ -90,13 +90,15 @@ pub(super) struct Connections(Arc<Registry>);
 #[derive(Debug)]
 struct Registry {
     open: Mutex<HashMap<u64, Arc<Connection>>>,
+    /// What everybody is told who still comes.
+    over: OnceLock<Goodbye>,
     count: watch::Sender<usize>,
     next: AtomicU64,
 }
 
 impl Default for Registry {
     fn default() -> Self {
-        Self { open: Mutex::default(), count: watch::Sender::new(0), next: AtomicU64::new(0) }
+        Self { open: Mutex::default(), over: OnceLock::new(), count: watch::Sender::new(0), next: AtomicU64::new(0) }
     }
 }
 
@@ -119,6 +121,10 @@ impl Connections {
         });
         let id = self.0.next.fetch_add(1, Ordering::Relaxed);
         self.0.change(|open| drop(open.insert(id, Arc::clone(&connection))));
+        // Looked at after it was put in: whoever ends all of them finds it there, or is found here.
+        if let Some(goodbye) = self.0.over.get() {
+            connection.close(*goodbye);
+        }
         let open = Open { id, connection: Arc::clone(&connection), registry: Arc::clone(&self.0) };
         (connection, open)
     }
@@ -134,8 +140,9 @@ impl Connections {
         open.values().map(Arc::clone).collect()
     }
 
-    /// Ends every one.
+    /// Ends every one, and those that still come.
     pub(super) fn close_all(&self, goodbye: Goodbye) {
+        let _ = self.0.over.set(goodbye);
         self.all().iter().for_each(|connection| connection.close(goodbye));
     }
 

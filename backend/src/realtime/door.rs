@@ -39,9 +39,10 @@ impl Realtime {
         let upgrade = hyper::upgrade::on(&mut request);
         let (mut parts, _) = request.into_parts();
         let hub = self.0.clone();
+        // From here on it counts: the end of the drain waits for it, too.
+        let (connection, open) = hub.connections.open();
         tokio::spawn(async move {
             let Ok(stream) = upgrade.await else { return };
-            let (connection, open) = hub.connections.open();
             parts.extensions.insert(connection);
             let stream = Farewell::new(TokioIo::new(stream), open);
             let request = Request::from_parts(parts, ());

@@ -1,6 +1,7 @@
 //! A WebSocket's byte stream that can end with a close code of ours. The protocol's library closes without one, and a
 //! client that is told `1012` knows that somebody else is there already. Writes its close frame only between two
-//! frames, so that none is torn; whoever takes no bytes any more is cut after [`PATIENCE`].
+//! frames, so that none is torn, and after the first: a client that was told nothing yet would wait for it. Whoever takes
+//! no bytes any more is cut after [`PATIENCE`].
 
 use std::io;
 use std::pin::Pin;
@@ -61,7 +62,7 @@ impl<S: AsyncWrite + Unpin> Farewell<S> {
                     ready!(self.leaving.as_mut().poll(context));
                     self.state = State::Waiting(Box::pin(sleep(PATIENCE)));
                 }
-                State::Waiting(_) if self.frames.are_whole() => self.state = State::Leaving(0),
+                State::Waiting(_) if self.frames.may_end() => self.state = State::Leaving(0),
                 State::Waiting(patience) => {
                     ready!(patience.as_mut().poll(context));
                     self.state = State::Left;
@@ -110,7 +111,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Farewell<S> {
         }
         let written = ready!(Pin::new(&mut this.stream).poll_write(context, bytes))?;
         this.frames.follow(bytes.get(..written).unwrap_or_default());
-        if matches!(this.state, State::Waiting(_)) && this.frames.are_whole() {
+        if matches!(this.state, State::Waiting(_)) && this.frames.may_end() {
             this.reader.take().into_iter().for_each(Waker::wake);
         }
         Poll::Ready(Ok(written))
@@ -133,15 +134,23 @@ struct Frames {
     known: usize,
     /// Bytes of the payload that have not.
     payload: u64,
+    /// Whether there was any.
+    begun: bool,
 }
 
 impl Frames {
+    /// Whether a farewell may come next.
+    fn may_end(&self) -> bool {
+        self.begun && self.are_whole()
+    }
+
     /// Whether no frame is under way.
     fn are_whole(&self) -> bool {
         self.known == 0 && self.payload == 0
     }
 
     fn follow(&mut self, mut bytes: &[u8]) {
+        self.begun |= !bytes.is_empty();
         while let Some((&first, rest)) = bytes.split_first() {
             if self.payload > 0 {
                 let here = usize::try_from(self.payload).unwrap_or(usize::MAX).min(bytes.len());
@@ -233,6 +242,23 @@ mod tests {
         let (said, goodbye) = heard.split_at(bytes.len());
         assert_eq!((said, goodbye), (&bytes[..], &[0x88, 2, 0x03, 0xf4][..]), "nothing after it");
         connections.empty().await;
+    }
+
+    #[tokio::test]
+    async fn who_comes_when_all_leave_is_greeted_first() {
+        let connections = Connections::default();
+        connections.close_all(Goodbye::Restart);
+        let (_, open) = connections.open();
+        let (ours, mut theirs) = tokio::io::duplex(64);
+        let (mut reading, mut writing) = tokio::io::split(Farewell::new(ours, open));
+        let read = tokio::spawn(async move { reading.read(&mut [0; 8]).await.unwrap() });
+        tokio::time::sleep(PATIENCE / 10).await;
+        writing.write_all(&frame(5)).await.unwrap();
+        assert_eq!(read.await.unwrap(), 0, "the end of the stream");
+        drop(writing);
+        let mut heard = Vec::new();
+        theirs.read_to_end(&mut heard).await.unwrap();
+        assert_eq!(heard, [frame(5), vec![0x88, 2, 0x03, 0xf4]].concat());
     }
 
     #[tokio::test]

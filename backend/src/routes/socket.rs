@@ -6,7 +6,6 @@ use axum::response::Response;
 use utoipa_axum::routes;
 
 use crate::error::{ApiError, ErrorBody};
-use crate::lifecycle::Stage;
 use crate::policy::{Policy, Routes};
 use crate::state::AppState;
 
@@ -28,11 +27,8 @@ pub(super) fn routes() -> Routes {
         (status = BAD_REQUEST, body = ErrorBody, description = "`transport_not_supported`: only WebSocket is spoken"),
         (status = FORBIDDEN, body = ErrorBody, description = "`origin_not_allowed`"),
         (status = UPGRADE_REQUIRED, body = ErrorBody, description = "`upgrade_required`: not a WebSocket"),
-        (status = SERVICE_UNAVAILABLE, body = ErrorBody, description = "Draining, or too many sockets")))]
+        (status = SERVICE_UNAVAILABLE, body = ErrorBody, description = "Too many sockets")))]
 pub(crate) async fn socket(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
-    if state.lifecycle().stage() == Stage::Draining {
-        return Err(ApiError::unavailable("this release ends, connect again"));
-    }
-    let opened = state.realtime().open(request, state.settings())?;
-    Ok(opened)
+    // Also while this release drains: whoever came here by the last of its connections is sent over with all others.
+    state.realtime().open(request, state.settings())
 }

@@ -152,5 +152,6 @@ async fn what_is_no_websocket_of_ours_is_refused_with_the_reason() {
         );
     }
     app.state.lifecycle().advance(crm_backend::Stage::Draining);
-    assert_eq!(app.call(handshake(good, |_| ())).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    let late = app.call(handshake(good, |_| ())).await.status;
+    assert_eq!(late, StatusCode::SWITCHING_PROTOCOLS, "whoever comes last is sent over with all others");
 }

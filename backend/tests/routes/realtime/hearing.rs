@@ -149,6 +149,34 @@ async fn a_database_that_comes_back_is_followed_from_where_it_was() {
     assert_eq!(heard, [2, 3, 4, 5, 6]);
 }
 
+/// Two switches with less between them than a crowd of clients takes to come back.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_back_while_the_next_switch_begins_is_refused_by_nobody() {
+    let mut place = Place::new().await;
+    let token = place.app.token(Person::Setter).await;
+    let client = Client::with(&json!({ "url": place.url(), "auth": { "token": token }, "sockets": 15 }));
+    client.ready();
+    for name in ["bbb", "ccc", "ddd", "eee"] {
+        let next = Place::release(&place.stage, name);
+        next.command("serve");
+        place.server.command("drain");
+        // The herd is on its way when this one ends.
+        assert!(place.server.ending().success(), "{}", place.server.log());
+        place.server = next;
+    }
+    place.publish(Person::Setter, 7).await;
+    let mut lines = Vec::new();
+    eventually("every socket has heard the last", async || {
+        lines.extend(client.rest());
+        lines.iter().filter(|line: &&Value| line["data"]["number"] == 7).count() >= 15
+    })
+    .await;
+    let refused: Vec<&Value> = lines.iter().filter(|line| line["event"] == "connect_error").collect();
+    assert!(refused.is_empty(), "{refused:?}");
+    let cut = |line: &&Value| line["event"] == "disconnect" && line["code"] != 1012;
+    assert_eq!(lines.iter().find(cut), None);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_switch_of_releases_sends_sockets_over_and_nothing_is_missed() {
     let mut place = Place::new().await;
