@@ -85,6 +85,8 @@ pub enum Verb {
     Resume(ResumeArgs),
     /// Reject a release, or free it again
     Release(ReleaseArgs),
+    /// The values an environment is given: make them, check them, compare them; never shows one
+    Env(EnvArgs),
     /// Say that a person has looked at a stuck environment
     Resolve(ResolveArgs),
     /// Ask what is wrong and what to do about it; change nothing
@@ -337,6 +339,25 @@ pub struct UnblockArgs {
     pub environment: String,
     /// Release id, as `crmctl status` shows it
     pub release: String,
+}
+
+/// `crmctl env`.
+#[derive(Debug, Clone, Args)]
+pub struct EnvArgs {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub verb: EnvVerb,
+}
+
+/// Verbs of env.
+#[derive(Debug, Clone, Subcommand)]
+pub enum EnvVerb {
+    /// Make the secrets file with strong values, or add what it lacks; changes no value that is there
+    Init(EnvironmentName),
+    /// Each value that is needed or possible: given, missing, wrong or left out
+    Check(EnvironmentName),
+    /// What the next release would be given that the serving one was not
+    Diff(EnvironmentName),
 }
 
 /// `crmctl resolve`.

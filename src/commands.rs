@@ -4,6 +4,7 @@ mod aftermath;
 mod deploy;
 mod doctor;
 mod down;
+mod env;
 mod fence;
 mod history;
 mod logs;
@@ -148,6 +149,7 @@ pub async fn dispatch(cli: Cli, terminal: Arc<Terminal>, doors: &'static dyn Doo
         Verb::Smoke(on) => run::command(&context, &on.on.environment, phase(Phase::Smoke), on.plan).await,
         Verb::Perf(arguments) => perf::command(&context, &arguments).await,
         Verb::Migrate(arguments) => migrate::command(&context, arguments).await,
+        Verb::Env(arguments) => env::command(&context, &arguments).await,
         Verb::Rollback(arguments) => deploy::rollback(&context, &arguments).await,
         Verb::Resume(arguments) => run::resume(&context, &arguments).await,
         Verb::Status(on) => status::command(&context, &on.environment).await,

@@ -1,6 +1,7 @@
 //! An environment as its files describe it. Reading happens in `load`; everything else is data.
 
 pub mod document;
+pub mod entries;
 mod file;
 mod fingerprint;
 pub mod generated;
@@ -8,6 +9,7 @@ pub mod given;
 pub mod keys;
 pub mod load;
 pub mod secrets;
+pub mod secrets_file;
 pub mod tables;
 
 pub use load::{LoadedEnvironment, list};

@@ -138,6 +138,11 @@ impl Checkout {
         Ok(Between { count, listed: listed.lines().filter_map(commit).collect() })
     }
 
+    /// Whether a file, relative to the root, would never be committed by mistake.
+    pub fn ignores(&self, file: &str) -> bool {
+        git(&self.root, &["check-ignore", "--quiet", "--", file]).is_ok()
+    }
+
     /// `older` lies on the way to `newer`.
     pub fn is_ancestor(&self, older: &str, newer: &str) -> bool {
         git(&self.root, &["merge-base", "--is-ancestor", older, newer]).is_ok()

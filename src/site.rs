@@ -7,6 +7,7 @@ mod perf_files;
 pub mod release_environment;
 pub mod resume_gate;
 pub mod secrets_gate;
+pub mod values;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -287,6 +288,7 @@ fn suite_names(directory: &Path) -> Vec<String> {
     names
 }
 
-fn process_variable(name: &str) -> Option<String> {
+/// A variable of this process; it wins over the secrets file.
+pub fn process_variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

@@ -34,4 +34,5 @@ mod seeding;
 mod shared_ledger;
 mod stuck;
 mod terminals;
+mod values;
 mod zero_failures;

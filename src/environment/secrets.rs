@@ -1,6 +1,6 @@
 //! The secrets file and the process environment, validated together. Values never appear in a message.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -49,6 +49,17 @@ impl Secrets {
         webhook: Option<&str>,
         process: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, Vec<Mistake>> {
+        let (secrets, mistakes) = Self::read(file, named, webhook, process);
+        if mistakes.is_empty() { Ok(secrets) } else { Err(mistakes) }
+    }
+
+    /// The same, with what can be read beside what is wrong.
+    pub fn read(
+        file: Option<&Path>,
+        named: &[&str],
+        webhook: Option<&str>,
+        process: impl Fn(&str) -> Option<String>,
+    ) -> (Self, Vec<Mistake>) {
         let named = named.iter().map(|&name| name.to_owned()).collect();
         let mut secrets = Self { named, ..Self::default() };
         let mut mistakes = Vec::new();
@@ -70,7 +81,19 @@ impl Secrets {
             }
         }
         mistakes.extend(secrets.judge(webhook));
-        if mistakes.is_empty() { Ok(secrets) } else { Err(mistakes) }
+        (secrets, mistakes)
+    }
+
+    /// Names of the keys in the text of a secrets file.
+    pub fn names_in(text: &str) -> BTreeSet<String> {
+        let mut secrets = Self::default();
+        secrets.parse(Path::new(""), text, &mut Vec::new());
+        secrets.values.into_keys().collect()
+    }
+
+    /// File and line where `key` was read; line 0 of `process environment` when it came from there.
+    pub fn place(&self, key: &str) -> Option<(&Path, usize)> {
+        self.places.get(key).map(|(file, line)| (file.as_path(), *line))
     }
 
     /// The value of `key`.
@@ -180,6 +203,9 @@ fn weakness_as(name: &str, key: &keys::Key, value: &str) -> Option<String> {
         Strength::AtLeast(_) if key.secret && monotone(value) => {
             Some(format!("`{name}` is weak: one character over and over"))
         }
+        Strength::Dsn if value.contains(['<', '>']) => {
+            Some(format!("`{name}` has a place in <…> to fill in ({})", key.purpose))
+        }
         Strength::Dsn if !is_dsn(value) => {
             Some(format!("`{name}` is no DSN of the form `postgresql://user:password@host:port/database`"))
         }
@@ -203,7 +229,7 @@ fn is_dsn(value: &str) -> bool {
 }
 
 /// A secrets file is for its owner alone.
-pub(super) fn too_open(file: &Path) -> Option<Mistake> {
+pub fn too_open(file: &Path) -> Option<Mistake> {
     let mode = std::fs::metadata(file).ok()?.permissions().mode() & 0o777;
     let message = format!("can be read by others (mode {mode:04o}); run `chmod 600 {}`", file.display());
     (mode & 0o077 != 0).then(|| mistake(file, 0, message))

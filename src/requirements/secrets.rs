@@ -1,10 +1,9 @@
 //! Is the environment file complete, private, and free of placeholders?
 
 use phases::engine::failure::CheckEvidence;
-use phases::environment::PlatformKind;
 
 use super::Line;
-use crate::environment::keys;
+use crate::environment::entries::Entry;
 use crate::site::Site;
 use crate::source::Source;
 
@@ -23,8 +22,8 @@ pub fn ask(site: &Site, source: &Source) -> Vec<CheckEvidence> {
         })
         .collect();
     if lines.is_empty() {
-        lines.extend(missing(site).into_iter().map(|name| {
-            let purpose = keys::find(name).map_or("", |key| key.purpose);
+        lines.extend(missing(site).into_iter().map(|entry| {
+            let (name, purpose) = (&entry.name, entry.facts().purpose);
             let place = environment.top.secrets_file.as_deref().unwrap_or("the process environment");
             line.failed(format!("`{name}` ({purpose})"), "missing", format!("add `{name}=…` to `{place}`"))
         }));
@@ -42,19 +41,11 @@ fn jobs(site: &Site) -> Option<CheckEvidence> {
     Some(Line::new("jobs", "ops").failed("an account that may start the background jobs", unknown, CEO))
 }
 
-/// Keys that this environment cannot do without.
-fn missing(site: &Site) -> Vec<&str> {
+/// Keys that this environment cannot do without and nobody gave.
+fn missing(site: &Site) -> Vec<Entry> {
     let environment = &site.environment;
-    let mut wanted: Vec<&str> = Vec::new();
-    if !environment.database.embedded {
-        wanted.extend(environment.database.dsn_key.as_deref());
-        wanted.extend(environment.database.migrator_dsn_key.as_deref());
-        wanted.extend(["JWT_SECRET", "SMOKE_PASSWORD"]);
-    }
-    if environment.facts.platform == PlatformKind::Swarm {
-        wanted.extend(["REDIS_HOST", "REDIS_PASSWORD", "FRONTEND_URL", "BACKEND_URL"]);
-    }
-    wanted.into_iter().filter(|name| environment.secrets.get(name).is_none()).collect()
+    let is_missing = |entry: &Entry| entry.wanted && environment.secrets.get(&entry.name).is_none();
+    environment.entries().into_iter().filter(is_missing).collect()
 }
 
 fn summary(site: &Site, source: &Source) -> String {

@@ -44,7 +44,10 @@ pub fn platform_options(
 }
 
 /// What the operator gave, which the configuration fingerprint covers. Secrets win over the environment file.
-fn configured(environment: &LoadedEnvironment) -> Result<Vec<EnvironmentVariable>, String> {
+///
+/// # Errors
+/// What is wrong with the secrets.
+pub(super) fn configured(environment: &LoadedEnvironment) -> Result<Vec<EnvironmentVariable>, String> {
     environment.require_secrets().map_err(|error| error.message)?;
     let facts = &environment.facts;
     let mut all: BTreeMap<String, SecretString> = BTreeMap::new();

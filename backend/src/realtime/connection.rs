@@ -98,7 +98,12 @@ struct Registry {
 
 impl Default for Registry {
     fn default() -> Self {
-        Self { open: Mutex::default(), over: OnceLock::new(), count: watch::Sender::new(0), next: AtomicU64::new(0) }
+        Self {
+            open: Mutex::default(),
+            over: OnceLock::new(),
+            count: watch::Sender::new(0),
+            next: AtomicU64::new(0),
+        }
     }
 }
 

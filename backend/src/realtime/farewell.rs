@@ -252,7 +252,7 @@ mod tests {
         let (ours, mut theirs) = tokio::io::duplex(64);
         let (mut reading, mut writing) = tokio::io::split(Farewell::new(ours, open));
         let read = tokio::spawn(async move { reading.read(&mut [0; 8]).await.unwrap() });
-        tokio::time::sleep(PATIENCE / 10).await;
+        sleep(PATIENCE / 10).await;
         writing.write_all(&frame(5)).await.unwrap();
         assert_eq!(read.await.unwrap(), 0, "the end of the stream");
         drop(writing);
