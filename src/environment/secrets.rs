@@ -1,6 +1,6 @@
 //! The secrets file and the process environment, validated together. Values never appear in a message.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -82,13 +82,6 @@ impl Secrets {
         }
         mistakes.extend(secrets.judge(webhook));
         (secrets, mistakes)
-    }
-
-    /// Names of the keys in the text of a secrets file.
-    pub fn names_in(text: &str) -> BTreeSet<String> {
-        let mut secrets = Self::default();
-        secrets.parse(Path::new(""), text, &mut Vec::new());
-        secrets.values.into_keys().collect()
     }
 
     /// File and line where `key` was read; line 0 of `process environment` when it came from there.

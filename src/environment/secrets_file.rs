@@ -1,6 +1,7 @@
 //! A secrets file as text, and how it comes onto the disk: 0600 from its first byte, whole or not at all, and never over
 //! a value that is there.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{Error as IoError, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -63,14 +64,21 @@ pub fn lines(entry: &Entry, making: bool) -> String {
 fn value(key: &Key, making: bool) -> String {
     match key.origin {
         Origin::Made(bytes) if making => random(bytes),
-        Origin::Made(_) => "<made by crmctl env init>".to_owned(),
+        Origin::Made(_) => "'<made by crmctl env init>'".to_owned(),
         Origin::MadeFor(role) => {
             let password = if making { random(24) } else { "<password>".to_owned() };
             format!("postgresql://{role}:{password}@<host>:5432/<database>")
         }
-        Origin::Asked => format!("<{}>", key.purpose),
+        Origin::Asked => format!("'<{}>'", key.purpose),
         Origin::Usual(value) => value.to_owned(),
     }
+}
+
+/// Names of the keys in the text of a secrets file, also of those whose values cannot be read.
+pub fn names_in(text: &str) -> BTreeSet<String> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    let names = lines.filter_map(|line| line.strip_prefix("export ").unwrap_or(line).split_once('='));
+    names.map(|(name, _)| name.trim().to_owned()).collect()
 }
 
 fn random(bytes: usize) -> String {
@@ -151,7 +159,7 @@ mod tests {
     #[test]
     fn what_is_not_wanted_is_a_comment() {
         assert_eq!(lines(&entry("OPENAI_API_KEY", false), true), "# assistant\n# OPENAI_API_KEY=\n");
-        assert_eq!(lines(&entry("REDIS_HOST", true), true), "# cache server\nREDIS_HOST=<cache server>\n");
+        assert_eq!(lines(&entry("REDIS_HOST", true), true), "# cache server\nREDIS_HOST='<cache server>'\n");
     }
 
     #[test]
@@ -169,6 +177,12 @@ mod tests {
         }
         let found = std::fs::read_to_string(&file).unwrap_or_default();
         assert_eq!(found, expected, "run the test once with UPDATE_EXAMPLE=1");
+    }
+
+    #[test]
+    fn keys_are_found_whatever_their_values_are() {
+        let text = "# A=1\nexport B='2'\n C = <two words>\nnonsense\nD=";
+        assert_eq!(names_in(text).into_iter().collect::<Vec<_>>(), ["B", "C", "D"]);
     }
 
     #[test]

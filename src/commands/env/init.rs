@@ -1,15 +1,13 @@
 //! `crmctl env init`: makes the secrets file with strong values, or adds what an existing one lacks. Changes no value
 //! that is there.
 
-use std::collections::BTreeSet;
-
 use serde::Serialize;
 
 use super::{Context, file, load};
 use crate::environment::LoadedEnvironment;
 use crate::environment::document;
 use crate::environment::entries::Entry;
-use crate::environment::secrets::{Secrets, too_open};
+use crate::environment::secrets::too_open;
 use crate::environment::secrets_file::{self, Fill};
 use crate::error::{Error, Exit};
 use crate::site::process_variable;
@@ -88,7 +86,7 @@ fn lacking(environment: &LoadedEnvironment, path: &std::path::Path) -> Result<Ve
         return Err(Error::refused(mistake.to_string()));
     }
     // Also what is not fit yet: a place to fill in is not filled in by adding it again.
-    let given: BTreeSet<String> = Secrets::names_in(&text);
+    let given = secrets_file::names_in(&text);
     let is_lacking = |entry: &Entry| {
         entry.wanted && !given.contains(&entry.name) && process_variable(&entry.name).is_none()
     };

@@ -183,8 +183,8 @@ async fn a_switch_of_releases_sends_sockets_over_and_nothing_is_missed() {
     let token = place.app.token(Person::Setter).await;
     let client = Client::with(&json!({ "url": place.url(), "auth": { "token": token }, "sockets": 15 }));
     client.ready();
-    let mut published = 0;
-    for name in ["bbb", "ccc"] {
+    let (mut published, mut lines) = (0, Vec::new());
+    for (moves, name) in [(1, "bbb"), (2, "ccc")] {
         let next = Place::release(&place.stage, name);
         next.command("serve");
         place.server.command("drain");
@@ -195,8 +195,12 @@ async fn a_switch_of_releases_sends_sockets_over_and_nothing_is_missed() {
         }
         assert!(place.server.ending().success(), "{}", place.server.log());
         place.server = next;
+        eventually("every socket is back", async || {
+            lines.extend(client.rest());
+            lines.iter().filter(|line: &&Value| line["event"] == "ready").count() >= 15 * moves
+        })
+        .await;
     }
-    let mut lines = Vec::new();
     eventually("every socket has heard the last", async || {
         lines.extend(client.rest());
         let last = |line: &&Value| line["data"]["number"] == published;
