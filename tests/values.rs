@@ -1,6 +1,6 @@
 //! `crmctl env`: values are made strong, kept private, judged and compared, and never shown.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -88,13 +88,20 @@ fn a_file_that_is_there_keeps_every_value_and_gets_what_it_lacks() {
     std::fs::write(file(&machine), own).unwrap();
     machine.crmctl(&["env", "init", "staging"]).exits(10).says(&["chmod 600"]);
     std::fs::set_permissions(file(&machine), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let owner = std::fs::metadata(file(&machine)).unwrap().uid();
+    if owner == 0 {
+        // As the user who deploys would have it.
+        std::os::unix::fs::chown(file(&machine), Some(65_534), Some(65_534)).unwrap();
+    }
+    let owner = std::fs::metadata(file(&machine)).unwrap().uid();
     machine.crmctl(&["env", "init", "staging"]).exits(0).says(&["added to `.env.staging`", "MACHINE_TOKEN"]);
+    assert_eq!(std::fs::metadata(file(&machine)).unwrap().uid(), owner, "whoever could read it still can");
     let first = text(&machine);
     assert!(first.starts_with(&format!("{own}\n")), "{first}");
     for once in ["JWT_SECRET=", "REDIS_HOST=", "REDIS_PASSWORD=", "\nPOSTGRES_DSN=", "SMOKE_PASSWORD="] {
         assert_eq!(first.matches(once).count(), 1, "{once}: {first}");
     }
-    machine.crmctl(&["env", "init", "staging"]).exits(0).says(&["has every key it needs"]);
+    machine.crmctl(&["env", "init", "staging"]).exits(0).says(&["names every key it needs"]);
     assert_eq!(text(&machine), first);
     let leftovers = std::fs::read_dir(machine.checkout()).unwrap();
     let leftovers = leftovers
@@ -108,6 +115,10 @@ fn secrets_are_not_written_where_git_would_publish_them() {
     std::fs::write(machine.checkout().join(".gitignore"), "target\n").unwrap();
     machine.crmctl(&["env", "init", "staging"]).exits(10).says(&["git does not ignore", "/.env.staging"]);
     assert!(!file(&machine).exists());
+    let outside = machine.state().with_file_name("elsewhere.env");
+    machine.configure("crm-server", &[("\".env.local\"", &format!("\"{}\"", outside.display()))]);
+    machine.crmctl(&["env", "init", "local"]).exits(0);
+    assert!(outside.exists(), "git knows nothing of what lies elsewhere");
     machine.configure("crm-server", &[("secrets_file = \".env.local\"", "")]);
     machine.crmctl(&["env", "init", "local"]).exits(10).says(&["names no `secrets_file`"]);
     machine.crmctl(&["env", "init", "nowhere"]).exits(2).says(&["unknown environment"]);
@@ -130,19 +141,21 @@ fn what_the_next_release_would_be_given_is_told_by_name() {
     let machine = Machine::new();
     let diff = || machine.crmctl(&["env", "diff", "local", "--output", "json"]).exits(0).json();
     assert_eq!(diff()["serving"], Value::Null);
-    machine.write_secrets("LOG_LEVEL=INFO\nOPENAI_API_KEY=0123456789abcdef-one\n", 0o600);
+    machine.crmctl(&["env", "init", "local"]).exits(0).says(&["wrote `.env.local`"]);
+    machine.crmctl(&["env", "check", "local"]).exits(0).says(&["crmctl env diff local"]);
     machine.crmctl(&["deploy", "local", "--skip", "perf", "--reason", "not this story"]).exits(0);
     machine.crmctl(&["env", "diff", "local"]).exits(0).says(&["was given the same values"]);
-    machine.write_secrets("OPENAI_API_KEY=0123456789abcdef-two\nMETA_APP_ID=777\n", 0o600);
+    machine.write_secrets("OPENAI_API_KEY=0123456789abcdef-two\nMETA_APP_ID=777\nLOG_LEVEL=DEBUG\n", 0o600);
     let difference = diff();
     assert_eq!(difference["serving"], machine.serving());
-    assert_eq!(difference["added"], serde_json::json!(["META_APP_ID"]));
-    assert_eq!(difference["removed"], serde_json::json!(["LOG_LEVEL"]));
-    assert_eq!(difference["changed"], serde_json::json!(["OPENAI_API_KEY"]));
+    assert_eq!(difference["added"], serde_json::json!(["META_APP_ID", "OPENAI_API_KEY"]));
+    let removed = ["ENABLE_METRICS_CACHE", "ENABLE_NOTIFICATIONS", "ENABLE_SCHEDULED_TASKS"];
+    assert_eq!(difference["removed"], serde_json::json!(removed));
+    assert_eq!(difference["changed"], serde_json::json!(["LOG_LEVEL"]));
     let said = machine.crmctl(&["env", "diff", "local"]).exits(0).says(&[
         "+ META_APP_ID",
-        "- LOG_LEVEL",
-        "~ OPENAI_API_KEY",
+        "- ENABLE_NOTIFICATIONS",
+        "~ LOG_LEVEL",
         "crmctl deploy local",
     ]);
     assert!(!said.out.contains("abcdef") && !said.out.contains("777"), "a value is shown");

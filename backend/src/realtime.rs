@@ -22,6 +22,7 @@ use socketioxide::handler::ConnectHandler;
 use socketioxide::service::SocketIoService;
 use socketioxide::{SendError, SocketError, SocketIo};
 use tokio::sync::RwLock;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::auth::Tokens;
@@ -36,8 +37,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const WAITING_EVENTS: usize = 512;
 /// Longest message from a client in bytes; the only one of use holds a token.
 const LONGEST_MESSAGE: usize = 16 * 1024;
-/// How long the last sockets may take to hear goodbye.
-const FAREWELL: Duration = Duration::from_secs(2);
+/// How long a socket waits for the first look at the outbox.
+const FIRST_LOOK: Duration = Duration::from_secs(3);
 
 /// The sockets of one server; all clones are one.
 #[derive(Clone)]
@@ -52,6 +53,8 @@ struct Hub {
     /// Up to where events were told here; none before the database was asked. Written while a batch is told and read
     /// while a socket enters, so that each event reaches it either among the missed or among the new.
     told: RwLock<Option<Position>>,
+    /// Cancelled once `told` is some.
+    begun: CancellationToken,
     io: SocketIo,
     service: SocketIoService<()>,
 }
@@ -81,8 +84,9 @@ impl Realtime {
             .ws_max_frame_size(LONGEST_MESSAGE)
             .build_with_inner_svc(());
         let connections = Connections::default();
-        let (counts, progress, told) = (Counts::default(), Progress::default(), RwLock::default());
-        let hub = Arc::new(Hub { database, tokens, connections, counts, progress, told, io, service });
+        let (counts, progress) = (Counts::default(), Progress::default());
+        let (told, begun) = (RwLock::default(), CancellationToken::new());
+        let hub = Arc::new(Hub { database, tokens, connections, counts, progress, told, begun, io, service });
         let (asked, entered) = (Arc::downgrade(&hub), Arc::downgrade(&hub));
         let enter = move |socket: SocketRef| session::enter(entered.clone(), socket);
         let admit = move |socket: SocketRef, auth| session::admit(asked.clone(), socket, auth);
@@ -110,15 +114,20 @@ impl Realtime {
 
     /// Says goodbye to all (1012: the service restarts) and to those that still come, so that they come back to whoever
     /// serves then.
-    pub(crate) async fn close(&self) {
+    pub(crate) async fn close(&self, patience: Duration) {
         self.0.connections.close_all(Goodbye::Restart);
-        if tokio::time::timeout(FAREWELL, self.0.connections.empty()).await.is_err() {
+        if tokio::time::timeout(patience, self.0.connections.empty()).await.is_err() {
             tracing::warn!(sockets = self.count(), "sockets were cut at the end of the drain");
         }
     }
 }
 
 impl Hub {
+    /// Whether events are told here. A release that just began to serve is asked for sockets before its first look.
+    async fn has_begun(&self) -> bool {
+        tokio::time::timeout(FIRST_LOOK, self.begun.cancelled()).await.is_ok()
+    }
+
     /// The sockets in `room`.
     fn room(&self, room: String) -> Vec<SocketRef> {
         self.io.within(room).sockets()

@@ -114,8 +114,18 @@ pub(crate) fn mistake(given: &Value) -> Option<String> {
     let Some(by_source) = by_source.as_object() else {
         return Some("`by_source` must be an object of minutes by lead source".to_owned());
     };
+    if let Some(unknown) = by_source.keys().find(|source| !is_source(source)) {
+        return Some(format!("`by_source`: `{}` is no lead source, as META_ADS", unknown.escape_debug()));
+    }
     let (source, _) = by_source.iter().find(|(_, minutes)| !is_usable(minutes))?;
     Some(format!("`by_source`: the minutes of `{source}` must be a whole number from 1 to {LONGEST_MINUTES}"))
+}
+
+/// Whether a lead may have this source (`leads_lead_source_shape`).
+fn is_source(text: &str) -> bool {
+    (2..=40).contains(&text.len())
+        && text.starts_with(|letter: char| letter.is_ascii_uppercase())
+        && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
 }
 
 impl ResponseTarget {

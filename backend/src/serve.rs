@@ -29,6 +29,8 @@ use sockets::{Public, Sockets};
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long the private socket's last answers and the pool's end may take.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// How long the sockets may take to hear goodbye.
+const SOCKETS_FAREWELL: Duration = Duration::from_secs(2);
 
 /// Why the server could not serve.
 #[derive(Debug, thiserror::Error)]
@@ -148,14 +150,14 @@ impl Server {
         // A server that everybody has left needs no patience.
         let _ = tokio::time::timeout_at(drained, self.public.empty()).await;
         // Sockets have no last request; they hear events until they are sent to whoever serves now.
-        self.state.realtime().close().await;
+        self.state.realtime().close(SOCKETS_FAREWELL).await;
         self.public.close();
         let last = settings.request_timeout + LAST_WORDS;
         if tokio::time::timeout(last, self.public.empty()).await.is_err() {
             tracing::warn!("connections were cut at the end of the drain");
         }
         // The last of them may have become sockets.
-        self.state.realtime().close().await;
+        self.state.realtime().close(FAREWELL).await;
         let _ = tokio::time::timeout(FAREWELL, self.jobs).await;
         self.private.close();
         let _ = tokio::time::timeout(FAREWELL, self.private.empty()).await;

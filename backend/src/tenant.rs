@@ -18,7 +18,7 @@ use sqlx::{AssertSqlSafe, Postgres, Row};
 use uuid::Uuid;
 
 pub(crate) use profile::Profile;
-pub(crate) use settings::{TenantSettings, TenantSettingsAnswer};
+pub(crate) use settings::TenantSettings;
 
 use crate::auth::Caller;
 use crate::database::{Database, Metered};

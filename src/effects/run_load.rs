@@ -85,6 +85,7 @@ async fn measure(
     let subject = run_suite::probed(site, load.subject).await?;
     let variables = site.variables(run_suite::release(load.subject));
     let plan = LoadPlan::new(f64::from(load.rate), Duration::from_secs(u64::from(load.seconds)));
+    let plan = plan.judged_by(&thresholds);
     let tell = |progress: &LoadProgress| {
         let done = u64::try_from(progress.elapsed.as_millis()).unwrap_or(u64::MAX);
         let total = u64::try_from(progress.planned.as_millis()).unwrap_or(u64::MAX);

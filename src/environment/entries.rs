@@ -54,6 +54,8 @@ impl LoadedEnvironment {
                 let name = self.notify.webhook_key.clone();
                 return name.map(|name| Entry { name, key, wanted: false });
             }
+            // A port without a host is no cache, and a server refuses to guess.
+            "REDIS_PORT" if !on_swarm => return None,
             "JWT_SECRET" | "SMOKE_PASSWORD" => own_database,
             "REDIS_HOST" | "REDIS_PASSWORD" | "FRONTEND_URL" | "BACKEND_URL" | "MACHINE_TOKEN" => on_swarm,
             _ => false,

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{Error as IoError, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::path::{Path, PathBuf};
 
 use rand::Rng;
 
@@ -92,7 +92,7 @@ fn random(bytes: usize) -> String {
 /// # Errors
 /// There is one already, or the directory cannot be written; then nothing is left.
 pub fn create(path: &Path, text: &str) -> Result<(), IoError> {
-    let beside = beside(path, text)?;
+    let beside = beside(path, text, None)?;
     let linked = std::fs::hard_link(&beside, path);
     std::fs::remove_file(&beside)?;
     linked?;
@@ -110,18 +110,22 @@ pub fn append(path: &Path, more: &str) -> Result<(), IoError> {
         text.push('\n');
     }
     text.push_str(more);
-    let beside = beside(&path, &text)?;
+    let owner = std::fs::metadata(&path)?;
+    let beside = beside(&path, &text, Some((owner.uid(), owner.gid())))?;
     std::fs::rename(&beside, &path).inspect_err(|_| drop(std::fs::remove_file(&beside)))?;
     sync_directory(&path)
 }
 
-/// The text in a file of its own in the same directory, on the disk.
-fn beside(path: &Path, text: &str) -> Result<std::path::PathBuf, IoError> {
+/// The text in a file of its own in the same directory, on the disk; of the same owner as the one it will replace.
+fn beside(path: &Path, text: &str, owner: Option<(u32, u32)>) -> Result<PathBuf, IoError> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let beside = path.with_file_name(format!("{name}.new-{}", std::process::id()));
     let _ = std::fs::remove_file(&beside);
     let written =
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside).and_then(|mut file| {
+            if let Some((user, group)) = owner {
+                fchown(&file, Some(user), Some(group))?;
+            }
             file.write_all(text.as_bytes())?;
             file.sync_all()
         });

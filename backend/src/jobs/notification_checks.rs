@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::engine::{Job, JobContext, JobError};
+use crate::database::Database;
 use crate::notifications;
 use crate::tenant::Transaction;
 
@@ -27,12 +28,24 @@ impl Job for NotificationChecks {
             sqlx::query_scalar("SELECT id FROM crm_tenant_list() WHERE status = 'active'")
                 .fetch_all(database.outside_tenants())
                 .await?;
+        let mut failed = Ok(());
         for tenant in tenants {
-            let mut transaction = Transaction::inside(database, tenant).await.map_err(JobError::from)?;
-            let told = notifications::check(&mut transaction).await?;
-            transaction.commit().await.map_err(JobError::from)?;
-            tracing::debug!(tenant, told, "notifications checked");
+            match check(database, tenant).await {
+                Ok(told) => tracing::debug!(tenant, told, "notifications checked"),
+                // One tenant's trouble is nobody else's.
+                Err(error) => {
+                    tracing::error!(tenant, %error, "notifications of a tenant could not be checked");
+                    failed = failed.and(Err(error));
+                }
+            }
         }
-        Ok(())
+        failed
     }
+}
+
+async fn check(database: &Database, tenant: i32) -> Result<usize, JobError> {
+    let mut transaction = Transaction::inside(database, tenant).await.map_err(JobError::from)?;
+    let told = notifications::check(&mut transaction).await?;
+    transaction.commit().await.map_err(JobError::from)?;
+    Ok(told)
 }

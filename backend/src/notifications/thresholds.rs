@@ -7,9 +7,13 @@ use serde_json::{Map, Value, json};
 
 use super::{Kind, followup, hot_lead, metric_alert, performance_alert, unanswered};
 
+/// Largest number: as hours it is eleven years, as days a date that the database knows.
+const MOST: f64 = 100_000.0;
+
 /// The thresholds under `name`, each over its default.
 pub(super) fn of<T: DeserializeOwned + Default>(settings: &Value, name: &str) -> T {
-    let given = settings.get(name).cloned();
+    let fits = |given: &&Value| given.as_object().is_none_or(|fields| fields.values().all(is_in_bounds));
+    let given = settings.get(name).filter(fits).cloned();
     given.and_then(|given| serde_json::from_value(given).ok()).unwrap_or_default()
 }
 
@@ -41,7 +45,11 @@ pub(crate) fn mistake(name: &str, given: &Value) -> Option<String> {
     }
 }
 
-/// An object of some of the names of `T`, each of its type and no number below zero.
+fn is_in_bounds(value: &Value) -> bool {
+    value.as_f64().is_none_or(|number| (0.0..=MOST).contains(&number))
+}
+
+/// An object of some of the names of `T`, each of its type and no number out of bounds.
 fn figures<T: DeserializeOwned + Serialize + Default>(given: &Value) -> Option<String> {
     let Some(fields) = given.as_object() else { return Some("must be an object of thresholds".to_owned()) };
     let usual = json!(T::default());
@@ -52,8 +60,9 @@ fn figures<T: DeserializeOwned + Serialize + Default>(given: &Value) -> Option<S
             return Some(format!("`{name}` is no threshold: they are {all}"));
         };
         let is_usable = serde_json::from_value::<T>(json!({ name: value })).is_ok();
-        if !is_usable || value.as_f64().is_some_and(|number| number < 0.0) {
-            let kind = if known.is_number() { "a number from 0 on" } else { "a text" };
+        if !is_usable || !is_in_bounds(value) {
+            let kind =
+                if known.is_number() { format!("a number from 0 to {MOST}") } else { "a text".to_owned() };
             return Some(format!("`{name}` must be {kind}, as {known}"));
         }
     }

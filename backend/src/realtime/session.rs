@@ -91,7 +91,7 @@ pub(super) async fn admit(
     let person = hub.tokens.read(&token).map_err(|_| Refusal::Unauthorized)?;
     let person = Person { caller: person.0, expires_at: person.1 };
     match account(&hub, &person.caller).await {
-        Ok(()) if hub.told.read().await.is_some() => {}
+        Ok(()) if hub.has_begun().await => {}
         Err(refusal @ (Refusal::Unauthorized | Refusal::TooMany)) => return Err(refusal),
         // A client that hears a refusal gives up; one that is cut off tries again.
         _ => {

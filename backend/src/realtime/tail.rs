@@ -70,6 +70,7 @@ pub(super) async fn follow(hub: &Hub) {
 async fn tell_all(hub: &Hub, woken: &Notify) {
     let mut told = first(hub).await;
     *hub.told.write().await = Some(told);
+    hub.begun.cancel();
     let mut busy_until = Instant::now();
     loop {
         match read(hub, &told).await {

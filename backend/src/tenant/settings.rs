@@ -1,7 +1,7 @@
 //! What the CEOs of a tenant set for all of it: zone, currency, hours, promises, thresholds, who needs a second factor.
 //! Strict on the way in, field by field; whoever reads `tenants.settings` takes what cannot be read as not said.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
@@ -9,7 +9,7 @@ use super::Transaction;
 use crate::error::{ApiError, FieldError};
 use crate::{notifications, response_target, working_hours};
 
-/// What a tenant sets; null means the usual.
+/// What a tenant sets; null means the usual, and each has to be said: what is left out is no wish.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TenantSettings {
@@ -19,40 +19,43 @@ pub(crate) struct TenantSettings {
     pub(crate) currency: String,
     /// When it works: `{"mon": [["09:00", "18:00"]], …}`; a day that is not named has no hours.
     #[schema(value_type = Option<Object>)]
+    #[serde(deserialize_with = "said")]
     pub(crate) working_hours: Option<Value>,
     /// Minutes in which an answer is promised: `{"default_minutes": 5, "by_source": {"REFERRAL": 60}}`.
     #[schema(value_type = Option<Object>)]
+    #[serde(deserialize_with = "said")]
     pub(crate) response_target: Option<Value>,
     /// Seconds of working time after which somebody unanswered is told of: three, rising.
     #[schema(value_type = Option<Vec<i64>>)]
+    #[serde(deserialize_with = "said")]
     pub(crate) unanswered_seconds: Option<Value>,
     /// Thresholds of the notification `followup`, each over its usual figure.
     #[schema(value_type = Option<Object>)]
+    #[serde(deserialize_with = "said")]
     pub(crate) followup: Option<Value>,
     /// The same of `hot_lead`.
     #[schema(value_type = Option<Object>)]
+    #[serde(deserialize_with = "said")]
     pub(crate) hot_lead: Option<Value>,
     /// The same of `performance_alert`.
     #[schema(value_type = Option<Object>)]
+    #[serde(deserialize_with = "said")]
     pub(crate) performance_alert: Option<Value>,
     /// The same of `metric_alert`.
     #[schema(value_type = Option<Object>)]
+    #[serde(deserialize_with = "said")]
     pub(crate) metric_alert: Option<Value>,
     /// `ceo`: every CEO needs a second factor.
     #[schema(value_type = Option<String>)]
+    #[serde(deserialize_with = "said")]
     pub(crate) second_factor: Option<Value>,
     /// Calling code of phone numbers without one, as `54`; null: that of the zone's country.
     #[schema(value_type = Option<String>)]
+    #[serde(deserialize_with = "said")]
     pub(crate) phone_country: Option<Value>,
-}
-
-/// The settings, and what holds where they say nothing.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct TenantSettingsAnswer {
-    #[serde(flatten)]
-    settings: TenantSettings,
-    /// By the same names: what null stands for.
-    #[schema(value_type = Object)]
+    /// By the same names: what null stands for. Told, and not listened to.
+    #[serde(default)]
+    #[schema(value_type = Object, read_only)]
     usual: Value,
 }
 
@@ -81,14 +84,16 @@ impl TenantSettings {
             metric_alert: own("metric_alert"),
             second_factor: own("second_factor"),
             phone_country: own("phone_country"),
+            usual: Value::Null,
         })
     }
 
-    /// Stores them and gives the names of those that changed. Keys that are not set here stay as they are.
+    /// Stores them and gives those that changed, by name, each before and after. Keys that are not set here stay as they
+    /// are.
     ///
     /// # Errors
     /// 400 with each mistake, or when the database did not take it.
-    pub(crate) async fn write(&self, transaction: &mut Transaction) -> Result<Vec<String>, ApiError> {
+    pub(crate) async fn write(&self, transaction: &mut Transaction) -> Result<Map<String, Value>, ApiError> {
         let mistakes = self.mistakes();
         if !mistakes.is_empty() {
             return Err(ApiError::fields(mistakes));
@@ -99,9 +104,12 @@ impl TenantSettings {
             .bind(tenant_id)
             .execute(transaction.db())
             .await?;
-        let (before, after) = (Self::read(transaction).await?.named(), self.named());
-        let is_new = |(name, value): &(&String, &Value)| before.get(*name) != Some(*value);
-        let changed: Vec<String> = after.iter().filter(is_new).map(|(name, _)| name.clone()).collect();
+        let (mut before, after) = (Self::read(transaction).await?.named(), self.named());
+        let change = |(name, value): (&String, &Value)| {
+            let old = before.remove(name).unwrap_or_default();
+            (old != *value).then(|| (name.clone(), json!([old, value])))
+        };
+        let changed: Map<String, Value> = after.iter().filter_map(change).collect();
         if changed.is_empty() {
             return Ok(changed);
         }
@@ -122,11 +130,11 @@ impl TenantSettings {
     }
 
     /// With what holds where they say nothing.
-    pub(crate) fn beside_the_usual(self) -> TenantSettingsAnswer {
+    pub(crate) fn beside_the_usual(self) -> Self {
         let mut usual = notifications::usual_thresholds();
         usual.insert("working_hours".to_owned(), working_hours::usual());
         usual.insert("response_target".to_owned(), response_target::usual());
-        TenantSettingsAnswer { settings: self, usual: Value::Object(usual) }
+        Self { usual: Value::Object(usual), ..self }
     }
 
     fn mistakes(&self) -> Vec<FieldError> {
@@ -171,11 +179,15 @@ impl TenantSettings {
 
     /// Each by its name.
     fn named(&self) -> Map<String, Value> {
-        match serde_json::to_value(self) {
-            Ok(Value::Object(named)) => named,
-            _ => Map::new(),
-        }
+        let Ok(Value::Object(mut named)) = serde_json::to_value(self) else { return Map::new() };
+        named.remove("usual");
+        named
     }
+}
+
+/// A field that may be null and not missing.
+fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Option::deserialize(deserializer)
 }
 
 /// Whether it has a column of its own.

@@ -53,6 +53,29 @@ async fn soon_after_the_start_a_real_run_has_succeeded() {
 }
 
 #[tokio::test]
+async fn one_tenants_trouble_keeps_nobody_else_from_being_told() {
+    let app = TestApp::start().await;
+    app.sql(
+        "WITH made AS (INSERT INTO leads (tenant_id, first_name) SELECT id, 'Ana' FROM tenants WHERE id IN (1, 2)
+                       RETURNING tenant_id, id)
+         INSERT INTO conversations (tenant_id, lead_id, channel, waiting_since)
+         SELECT tenant_id, id, 'whatsapp', now() - interval '90 days' FROM made;
+         CREATE FUNCTION spoilt() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           IF NEW.tenant_id = 1 THEN RAISE EXCEPTION 'spoilt'; END IF;
+           RETURN NEW; END $$;
+         CREATE TRIGGER spoilt BEFORE INSERT ON notifications FOR EACH ROW EXECUTE FUNCTION spoilt()",
+    )
+    .await;
+    let jobs = run_jobs(&app);
+    eventually("the second tenant is told", async || {
+        app.count("SELECT count(*) FROM notifications WHERE tenant_id = 2").await > 0
+    })
+    .await;
+    assert_eq!(app.count("SELECT count(*) FROM notifications WHERE tenant_id = 1").await, 0);
+    jobs.abort();
+}
+
+#[tokio::test]
 async fn stop_and_start_are_idempotent_and_kept() {
     let app = TestApp::start().await;
     let ceo = app.token(Person::Ceo).await;

@@ -30,7 +30,11 @@ impl Ceo {
 }
 
 fn usual() -> Value {
-    json!({"time_zone": "America/Argentina/Buenos_Aires", "currency": "USD"})
+    json!({
+        "time_zone": "America/Argentina/Buenos_Aires", "currency": "USD", "working_hours": null, "response_target": null,
+        "unanswered_seconds": null, "followup": null, "hot_lead": null, "performance_alert": null, "metric_alert": null,
+        "second_factor": null, "phone_country": null
+    })
 }
 
 fn with(name: &str, value: Value) -> Value {
@@ -78,8 +82,26 @@ async fn what_is_set_is_told_beside_the_usual_and_null_is_usual_again() {
     .fetch_one(&ceo.app.database.migrator)
     .await
     .unwrap();
-    let changed: Vec<String> = serde_json::from_value(noted["changed"].clone()).unwrap();
+    let changed = noted["changed"].as_object().unwrap();
     assert_eq!(changed.len(), 11, "{changed:?}");
+    assert_eq!(changed["second_factor"], json!([null, "ceo"]), "before and after");
+}
+
+#[tokio::test]
+async fn what_was_got_can_be_put_and_what_is_left_out_is_no_wish() {
+    let ceo = Ceo::new().await;
+    assert_eq!(ceo.put(&with("second_factor", json!("ceo"))).await.status, StatusCode::OK);
+    let mut got = ceo.read().await;
+    got["followup"] = json!({"new_hours": 12});
+    let answer = ceo.put(&got).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    assert_eq!(answer.json(), got);
+    let mut short = usual();
+    short.as_object_mut().unwrap().remove("second_factor");
+    let refused = ceo.put(&short).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{refused:?}");
+    assert!(refused.json().to_string().contains("second_factor"), "{refused:?}");
+    assert_eq!(ceo.read().await, got);
 }
 
 #[tokio::test]
@@ -111,6 +133,9 @@ async fn each_mistake_is_told_by_its_field_and_nothing_is_stored() {
         ("response_target", json!({"default_minutes": 0}), "from 1 to 10080"),
         ("response_target", json!({"by_source": 5}), "by lead source"),
         ("response_target", json!({"by_source": {"META_ADS": 1.5}}), "META_ADS"),
+        ("response_target", json!({"by_source": {"meta_ads": 5}}), "lead source"),
+        ("response_target", json!({"by_source": {"\u{0}": 5}}), "lead source"),
+        ("hot_lead", json!({"max_age_hours": 99_999_999}), "100000"),
         ("unanswered_seconds", json!([1, 2]), "three"),
         ("unanswered_seconds", json!([3, 2, 1]), "rising"),
         ("unanswered_seconds", json!([0, 2, 3]), "from 1"),
@@ -134,7 +159,8 @@ async fn each_mistake_is_told_by_its_field_and_nothing_is_stored() {
         let message = fields[0]["message"].as_str().unwrap();
         assert!(message.contains(word), "{name} {value}: {message}");
     }
-    let both = json!({"time_zone": "nowhere", "currency": "x"});
+    let mut both = with("time_zone", json!("nowhere"));
+    both["currency"] = json!("x");
     assert_eq!(ceo.put(&both).await.json()["error"]["fields"].as_array().map(Vec::len), Some(2));
     let unknown = ceo.put(&with("name", json!("Mía"))).await;
     assert_eq!(unknown.status, StatusCode::BAD_REQUEST, "{unknown:?}");

@@ -131,6 +131,7 @@ impl LoadReport {
                 queue: &queue,
                 limit,
                 cpu: facts.cpu,
+                late: plan.late,
             }),
             started_at: facts.started_at,
             duration_seconds: plan.duration.as_secs_f64(),

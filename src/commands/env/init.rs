@@ -72,11 +72,12 @@ pub(super) fn command(context: &Context, name: &str) -> Result<Exit, Error> {
 /// A file that git knows would be published with the next push.
 fn refuse_if_tracked(context: &Context, shown: &str) -> Result<(), Error> {
     let Some(checkout) = &context.place.checkout else { return Ok(()) };
-    if checkout.ignores(shown) {
+    // Elsewhere git knows nothing of it.
+    if !context.place.root.join(shown).starts_with(&checkout.root) || checkout.ignores(shown) {
         return Ok(());
     }
     Err(Error::refused(format!("git does not ignore `{shown}`, and it holds secrets"))
-        .hint(format!("add `/{shown}` to `.gitignore` first")))
+        .hint(format!("add `/{shown}*` to `.gitignore` first")))
 }
 
 /// What the environment cannot do without and nobody has given.
@@ -88,7 +89,8 @@ fn lacking(environment: &LoadedEnvironment, path: &std::path::Path) -> Result<Ve
     // Also what is not fit yet: a place to fill in is not filled in by adding it again.
     let given = secrets_file::names_in(&text);
     let is_lacking = |entry: &Entry| {
-        entry.wanted && !given.contains(&entry.name) && process_variable(&entry.name).is_none()
+        let elsewhere = process_variable(&entry.name).is_some_and(|value| !value.is_empty());
+        entry.wanted && !given.contains(&entry.name) && !elsewhere
     };
     Ok(environment.entries().into_iter().filter(is_lacking).collect())
 }
@@ -112,7 +114,7 @@ fn tell(context: &Context, written: &Written) {
     let head = match (created, keys.is_empty()) {
         (true, _) => format!("wrote `{file}` (mode 0600)"),
         (false, false) => format!("added to `{file}`"),
-        (false, true) => format!("`{file}` has every key it needs; nothing was changed"),
+        (false, true) => format!("`{file}` names every key it needs; nothing was changed"),
     };
     context.terminal.text(&head);
     for (word, fill) in [("made", Fill::Made), ("usual value", Fill::Usual), ("to fill in", Fill::ToFillIn)] {

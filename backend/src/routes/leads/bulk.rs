@@ -22,7 +22,6 @@ use crate::audit;
 use crate::conversations::Scope;
 use crate::error::{ApiError, ErrorBody};
 use crate::extract::Body;
-use crate::leads;
 use crate::tenant::{Tenant, Transaction};
 
 /// Which leads, and what to do to them: exactly one of `lead_ids` and `filter`, and one of `assign`, `status` and `tag`.
@@ -108,14 +107,13 @@ pub(crate) async fn bulk(
     Ok(Json(BulkResults { done: done.len(), results }))
 }
 
-/// Does it to each; holds all of them before any is written.
+/// Does it to each of them, which are held.
 async fn all(
     transaction: &mut Transaction,
     scope: Scope,
     action: &Action,
     asked: &[Uuid],
 ) -> Result<Vec<BulkResult>, ApiError> {
-    leads::hold(transaction, asked).await?;
     let visible = visible(transaction, scope, asked).await?;
     let mut results = Vec::with_capacity(asked.len());
     transaction.mark().await?;

@@ -71,8 +71,6 @@ pub(crate) async fn assign(
     // Everybody who works with leads sees all of them: they are taken from one queue.
     let within = Within { meta: true, scope: Scope::Tenant };
     let leads = which(tenant.transaction(), within, lead_ids, filter).await?;
-    // In their own order, so that two requests over the same leads do not wait in a ring.
-    crate::leads::hold(tenant.transaction(), &leads).await?;
     let mut done = Vec::with_capacity(leads.len());
     for lead in leads {
         done.push(one(tenant.transaction(), lead, &change).await?);

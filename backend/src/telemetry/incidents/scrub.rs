@@ -50,7 +50,10 @@ fn spaced_number(pieces: &[&str]) -> Option<usize> {
         piece.contains(|letter: char| letter.is_ascii_digit())
             && piece.chars().all(|letter| letter.is_ascii_digit() || "+-./".contains(letter))
     };
-    let is_gap = |piece: &str| piece.len() <= 2 && piece.chars().all(|letter| " ()".contains(letter));
+    let joins = |letter: char| {
+        letter.is_whitespace() || "()".contains(letter) || ('\u{2010}'..='\u{2015}').contains(&letter)
+    };
+    let is_gap = |piece: &str| piece.chars().count() <= 3 && piece.chars().all(joins);
     let (mut digits, mut length) = (0, 0);
     for (place, piece) in pieces.iter().enumerate() {
         if is_group(piece) {
@@ -90,6 +93,8 @@ mod tests {
             ("postgres://crm:s3cret@10.0.0.1:5432/crm is away", "postgres://crm:[address]:5432/crm is away"),
             ("called +54 9 11 5555-0101", "called [number]"),
             ("called +54 (9 11) 5555-0101, twice", "called [number], twice"),
+            ("called +54 (9) (11) 5555–0101", "called [number]"),
+            ("called 11\u{a0}5555\u{a0}0101", "called [number]"),
             ("GET /crm/leads?search=ana%40example.com&limit=5", "GET /crm/leads?search=[address]&limit=5"),
             ("lead +5491155550101 twice", "lead [number] twice"),
             ("token eyJhbGciOiJIUzI1NiJ9.e30.abc_def-1", "token [token]"),

@@ -138,3 +138,24 @@ async fn sweeps_beside_births_claims_and_endings_stand_in_nobodys_way() {
         0
     );
 }
+
+/// Who comes second finds nobody any more whom the filter means.
+#[tokio::test]
+async fn leads_of_a_filter_are_given_once_however_many_give_them() {
+    let app = TestApp::with_channel().await;
+    let ceo = app.token(Person::Ceo).await;
+    for _ in 0..3 {
+        app.sql("INSERT INTO leads (tenant_id, first_name, lead_source) SELECT 1, 'Ana', 'META_ADS' FROM generate_series(1, 40)")
+            .await;
+        let giving = [Person::Setter, Person::Closer].map(|seller| {
+            let body =
+                json!({ "filter": { "unassigned": "true" }, "seller_id": seller.id(), "reassign": true });
+            let (app, ceo) = (&app, &ceo);
+            async move { app.json_as(ceo, Method::POST, "/crm/meta/leads/assign", &body).await }
+        });
+        let given: u64 =
+            join_all(giving).await.iter().map(|answer| answer.json()["assigned"].as_u64().unwrap()).sum();
+        assert_eq!(given, 40);
+        assert_whole(&app).await;
+    }
+}

@@ -228,7 +228,11 @@ fn bodies_of(schema: &str) -> Vec<Value> {
             vec![json!({"name": "<new>", "priority": 7, "strategy": "round_robin", "active": false})]
         }
         "Shift" => vec![json!({"shift": null})],
-        "TenantSettings" => vec![json!({"time_zone": "America/Argentina/Buenos_Aires", "currency": "USD"})],
+        "TenantSettings" => vec![json!({
+            "time_zone": "America/Argentina/Buenos_Aires", "currency": "USD", "working_hours": null, "response_target": null,
+            "unanswered_seconds": null, "followup": null, "hot_lead": null, "performance_alert": null, "metric_alert": null,
+            "second_factor": null, "phone_country": null
+        })],
         // They name nothing of a tenant, and are told in other places: sessions, pages of Meta, the channel.
         "ChatMessage" | "Code" | "ConnectPage" | "LoginRequest" | "NewPassword" | "Present"
         | "RefreshRequest" => vec![],
