@@ -65,6 +65,17 @@ fn a_first_file_is_made_filled_in_and_checked() {
     assert_eq!(*state(&checked, "OPENAI_API_KEY"), "left_out");
     let mistakes = checked["mistakes"].to_string();
     assert!(mistakes.contains(".env.staging:") && mistakes.contains("to fill in"), "{mistakes}");
+    assert!(
+        mistakes.contains("`LEDGER_DSN` has a place in <…> to fill in (the shared ledger's own"),
+        "{mistakes}"
+    );
+    let lines: Vec<u32> = checked["mistakes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|mistake| mistake.as_str().unwrap().split(':').nth(1).unwrap().parse().unwrap())
+        .collect();
+    assert!(lines.is_sorted(), "{lines:?}");
     replace(
         &machine,
         &[

@@ -130,7 +130,8 @@ impl Secrets {
             let (file, line) = self.places.get(key).cloned().unwrap_or_default();
             let problem = match keys::find(key) {
                 _ if self.named.contains(key) => {
-                    let dsn = keys::find("POSTGRES_DSN").expect("it is in the table");
+                    let own = keys::find(key).filter(|known| known.strength == Strength::Dsn);
+                    let dsn = own.or(keys::find("POSTGRES_DSN")).expect("it is in the table");
                     weakness_as(key, dsn, value.expose_secret())
                 }
                 _ if webhook == Some(key) => webhook_weakness(key, value.expose_secret()),

@@ -55,7 +55,9 @@ fn check(context: &Context, environment: &LoadedEnvironment, name: &str) -> Chec
     let path = path.filter(|path| !environment.database.embedded || path.exists());
     let named = named_keys(&environment.database, &environment.ledger);
     let webhook = environment.notify.webhook_key.as_deref();
-    let (secrets, wrong) = Secrets::read(path.as_deref(), &named, webhook, process_variable);
+    let (secrets, mut wrong) = Secrets::read(path.as_deref(), &named, webhook, process_variable);
+    // In the order in which they are mended.
+    wrong.sort();
     let place = |key: &str| {
         let (file, line) = secrets.place(key)?;
         let file = file.strip_prefix(&context.place.root).unwrap_or(file);
