@@ -112,9 +112,18 @@ impl Theatre {
         tell(&format!("{} {case}", if well { "   ok  " } else { "BREACH " }));
         outcome.breaches.iter().for_each(|what| tell(&format!("         {what}")));
         if !well && case.journey != Journey::First {
+            self.keep(*row);
             self.stage = None;
         }
         well
+    }
+
+    /// Leaves what everybody said and logged, for whoever looks for the cause, in `target/campaign/<row>.log`.
+    fn keep(&self, row: usize) {
+        let Some(stage) = &self.stage else { return };
+        let place = target().join("campaign");
+        std::fs::create_dir_all(&place).unwrap();
+        std::fs::write(place.join(format!("{row}.log")), stage.everything_said()).unwrap();
     }
 }
 
@@ -205,11 +214,15 @@ fn everything() {
     );
     let breaches: String = figures.breaches.iter().map(|what| format!("- {what}\n")).collect();
     let page = format!("{head}\n{}\n{}\n{breaches}", figures.summary(), figures.table());
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
-        || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target"),
-        std::path::PathBuf::from,
-    );
-    std::fs::write(target.join("campaign.md"), &page).unwrap();
+    std::fs::write(target().join("campaign.md"), &page).unwrap();
     tell(&page);
     figures.show_no_breach();
+}
+
+/// Where programs are built.
+fn target() -> std::path::PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target"),
+        std::path::PathBuf::from,
+    )
 }

@@ -1,7 +1,9 @@
 //! A WebSocket's byte stream that can end with a close code of ours. The protocol's library closes without one, and a
 //! client that is told `1012` knows that somebody else is there already. Writes its close frame only between two
-//! frames, so that none is torn, and after the first: a client that was told nothing yet would wait for it. Whoever takes
-//! no bytes any more is cut after [`PATIENCE`].
+//! frames, so that none is torn, and after the first: a client that was told nothing yet would wait for it. Then it goes on
+//! reading until the client has closed: to what a client writes into a connection that is closed already, the system answers
+//! with a reset, and a client that writes once more never reads the code. Whoever takes no bytes any more, or does not
+//! close, is cut after [`PATIENCE`].
 
 use std::io;
 use std::pin::Pin;
@@ -14,7 +16,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::connection::Open;
 
-/// How long a frame under way may take to be finished before the farewell.
+/// How long a frame under way may take to be finished before the farewell, and a client to close after it.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// A final close frame with a payload of two bytes.
 const CLOSE: [u8; 2] = [0x88, 2];
@@ -37,7 +39,9 @@ enum State {
     Waiting(Pin<Box<Sleep>>),
     /// So many bytes of the farewell are written.
     Leaving(usize),
-    /// Nothing is written any more.
+    /// It is written; what the client still says is heard and forgotten.
+    Listening(Pin<Box<Sleep>>),
+    /// Nothing is said any more.
     Left,
 }
 
@@ -53,7 +57,7 @@ impl<S> Farewell<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> Farewell<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Farewell<S> {
     /// Ready when the connection has been left, as far as it can be.
     fn poll_leave(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
@@ -71,14 +75,29 @@ impl<S: AsyncWrite + Unpin> Farewell<S> {
                     let (done, bytes) = (*written, self.farewell());
                     let rest = bytes.get(done..).unwrap_or_default();
                     if rest.is_empty() {
-                        let _ = ready!(Pin::new(&mut self.stream).poll_flush(context));
-                        self.state = State::Left;
+                        // Of us this was the last word.
+                        let ended = ready!(Pin::new(&mut self.stream).poll_shutdown(context));
+                        self.state = match ended {
+                            Ok(()) => State::Listening(Box::pin(sleep(PATIENCE))),
+                            Err(_) => State::Left,
+                        };
                         continue;
                     }
                     match ready!(Pin::new(&mut self.stream).poll_write(context, rest)) {
                         Ok(more) if more > 0 => self.state = State::Leaving(done + more),
                         _ => self.state = State::Left,
                     }
+                }
+                State::Listening(patience) => {
+                    let mut forgotten = [0; 512];
+                    let mut forgotten = ReadBuf::new(&mut forgotten);
+                    if patience.as_mut().poll(context).is_pending() {
+                        let heard = ready!(Pin::new(&mut self.stream).poll_read(context, &mut forgotten));
+                        if heard.is_ok() && !forgotten.filled().is_empty() {
+                            continue;
+                        }
+                    }
+                    self.state = State::Left;
                 }
                 State::Left => return Poll::Ready(()),
             }
@@ -106,7 +125,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Farewell<S> {
     /// What comes after the farewell is swallowed: nothing may follow a close frame.
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if matches!(this.state, State::Leaving(_) | State::Left) {
+        if matches!(this.state, State::Leaving(_) | State::Listening(_) | State::Left) {
             return Poll::Ready(Ok(bytes.len()));
         }
         let written = ready!(Pin::new(&mut this.stream).poll_write(context, bytes))?;
@@ -272,5 +291,33 @@ mod tests {
         assert!(stuck.is_err());
         connection.close(Goodbye::TryAgain);
         assert_eq!(reading.read(&mut [0; 8]).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn who_goes_on_talking_hears_the_code_all_the_same() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let theirs = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (ours, _) = listener.accept().await.unwrap();
+        let connections = Connections::default();
+        let (connection, open) = connections.open();
+        let (mut reading, mut writing) = tokio::io::split(Farewell::new(ours, open));
+        writing.write_all(&frame(1)).await.unwrap();
+        connection.close(Goodbye::Restart);
+        let server = tokio::spawn(async move {
+            let heard = reading.read(&mut [0; 8]).await.unwrap();
+            drop((reading, writing));
+            heard
+        });
+        let (mut hears, mut says) = theirs.into_split();
+        for _ in 0..3 {
+            sleep(PATIENCE / 20).await;
+            says.write_all(b"still here").await.expect("nobody has closed yet");
+        }
+        let mut heard = Vec::new();
+        hears.read_to_end(&mut heard).await.unwrap();
+        assert_eq!(heard, [frame(1), vec![0x88, 2, 0x03, 0xf4]].concat());
+        drop(says);
+        assert_eq!(server.await.unwrap(), 0);
+        connections.empty().await;
     }
 }

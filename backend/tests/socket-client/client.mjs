@@ -22,9 +22,19 @@ const open = Array.from({ length: sockets }, (_, number) => {
     ...options,
   });
   const tell = (event, more) => say({ socket: number, event, at: Date.now(), ...more });
-  socket.on("connect", () => tell("connect"));
+  // What the connection itself came to, for whoever looks for the cause of a missing close code.
+  let wire = {};
+  socket.io.on("open", () => {
+    const stream = socket.io.engine.transport.ws?._socket;
+    const { localPort: port } = stream ?? {};
+    wire = { port, opened: Date.now() };
+    const mine = wire;
+    stream?.on("error", ({ code, syscall }) => Object.assign(mine, { error: code, syscall }));
+    stream?.on("close", () => Object.assign(mine, { read: stream.bytesRead, written: stream.bytesWritten }));
+  });
+  socket.on("connect", () => { wire.connected = true; tell("connect"); });
   socket.on("disconnect", (reason, details) =>
-    tell("disconnect", { reason, code: details?.context?.code ?? null }));
+    tell("disconnect", { reason, code: details?.context?.code ?? null, wire }));
   socket.on("connect_error", (error) => tell("connect_error", { message: error.message, active: socket.active }));
   socket.onAny((event, data) => {
     after = data?.event_id ?? after;
