@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 /// How waiting for a program came to its end.
 #[derive(Debug)]
@@ -52,6 +52,11 @@ impl OwnGroup {
             () = tokio::time::sleep(deadline) => Ok(Finish::TooLate),
             () = stop => Ok(Finish::Stopped),
         }
+    }
+
+    /// Its input, when that was piped; once.
+    pub fn stdin(&mut self) -> Option<ChildStdin> {
+        self.child.stdin.take()
     }
 
     /// Its output, when that was piped; once.

@@ -1,3 +1,4 @@
 //! The real platforms.
 
 pub mod process;
+pub mod swarm;

@@ -33,6 +33,7 @@ mod reports;
 mod seeding;
 mod shared_ledger;
 mod stuck;
+mod swarm;
 mod terminals;
 mod values;
 mod zero_failures;

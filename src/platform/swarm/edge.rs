@@ -1,0 +1,301 @@
+//! The edge: Caddy in front of the backend, published on the host's own ports. Its configuration is the same whatever is
+//! deployed, since every change of it costs requests: it finds tasks by name, each second anew, and leads whoever knows the
+//! candidate header to the candidate. Parameters were measured: ADR 43.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bollard::models::{
+    EndpointPortConfig, EndpointPortConfigProtocolEnum, EndpointPortConfigPublishModeEnum, EndpointSpec,
+    EndpointSpecModeEnum, Mount, MountType, NetworkAttachmentConfig, NetworkCreateRequest, SecretSpec,
+    ServiceSpec, ServiceSpecMode, ServiceSpecModeReplicated, TaskSpec, TaskSpecContainerSpec,
+    TaskSpecContainerSpecDnsConfig, TaskSpecContainerSpecFile, TaskSpecContainerSpecSecrets,
+};
+use bollard::query_parameters::{
+    ListNetworksOptionsBuilder, ListSecretsOptionsBuilder, ListServicesOptionsBuilder,
+};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+
+use super::SwarmPlatform;
+use super::door::CANDIDATE_HEADER;
+use super::names::{Kind, Names};
+use crate::docker::EngineError;
+use crate::image::PORT;
+
+/// Kind of its objects.
+const EDGE: &str = "edge";
+/// Where it listens, inside: ports that need no rights.
+const HTTP: u16 = 8080;
+const HTTPS: u16 = 8443;
+/// Place of its configuration, inside. A secret, since the candidate header is in it.
+const CONFIGURATION: &str = "/run/secrets/Caddyfile";
+/// As Caddy is begun.
+pub const ARGUMENTS: [&str; 5] = ["run", "--config", CONFIGURATION, "--adapter", "caddyfile"];
+
+/// What the edge must know.
+#[derive(Clone)]
+pub struct EdgeOptions {
+    /// Image of Caddy, at least 2.6.
+    pub image: String,
+    /// Names it answers to; the first is the backend's.
+    pub hosts: Vec<String>,
+    /// Port of the host for HTTP.
+    pub http_port: u16,
+    /// Port of the host for HTTPS.
+    pub https_port: u16,
+    /// Where certificates come from.
+    pub certificates: Certificates,
+    /// Value of the candidate header.
+    pub candidate: SecretString,
+}
+
+/// Where certificates come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Certificates {
+    /// There are none: HTTP only, behind something that has them.
+    None,
+    /// From an ACME authority, by HTTP or TLS challenge on the ports 80 and 443.
+    Acme,
+    /// From an authority of its own, which clients have to trust.
+    Internal,
+}
+
+impl SwarmPlatform {
+    /// Makes network and edge where they are missing; whether anything was. An edge that is there is not touched.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn ensure_edge(&self, options: &EdgeOptions) -> Result<bool, EngineError> {
+        let made_network = self.ensure_network().await?;
+        if self.has_edge().await? {
+            return Ok(made_network);
+        }
+        let secret = self.edge_configuration(options).await?;
+        let spec = service(&self.names, options, &secret);
+        self.make(spec).await?;
+        Ok(true)
+    }
+
+    async fn ensure_network(&self) -> Result<bool, EngineError> {
+        let name = self.names.network();
+        let filter = HashMap::from([("name".to_owned(), vec![name.clone()])]);
+        let options = ListNetworksOptionsBuilder::default().filters(&filter).build();
+        let found = self
+            .options
+            .engine
+            .ask("list its networks", |client| async move { client.list_networks(Some(options)).await })
+            .await?;
+        if found.iter().any(|network| network.name.as_deref() == Some(&name)) {
+            return Ok(false);
+        }
+        let request = NetworkCreateRequest {
+            name,
+            driver: Some("overlay".to_owned()),
+            labels: Some(self.names.labels("network")),
+            ..NetworkCreateRequest::default()
+        };
+        self.options
+            .engine
+            .ask("make a network", |client| async move { client.create_network(request).await })
+            .await?;
+        Ok(true)
+    }
+
+    async fn has_edge(&self) -> Result<bool, EngineError> {
+        let options = ListServicesOptionsBuilder::default().filters(&self.names.filter(EDGE)).build();
+        let found = self
+            .options
+            .engine
+            .ask("list its services", |client| async move { client.list_services(Some(options)).await })
+            .await?;
+        Ok(!found.is_empty())
+    }
+
+    /// Its configuration as a secret; gives name and id.
+    async fn edge_configuration(&self, options: &EdgeOptions) -> Result<(String, String), EngineError> {
+        let text = caddyfile(&self.names, options);
+        let hash = hex::encode(Sha256::digest(&text));
+        let name = format!("{}-{}", self.names.edge(), &hash[..12]);
+        let filter = HashMap::from([("name".to_owned(), vec![name.clone()])]);
+        let listing = ListSecretsOptionsBuilder::default().filters(&filter).build();
+        let known = self
+            .options
+            .engine
+            .ask("list its secrets", |client| async move { client.list_secrets(Some(listing)).await })
+            .await?;
+        if let Some(id) = known.into_iter().find_map(|secret| secret.id) {
+            return Ok((name, id));
+        }
+        let spec = SecretSpec {
+            name: Some(name.clone()),
+            labels: Some(self.names.labels(EDGE)),
+            data: Some(STANDARD.encode(text)),
+            ..SecretSpec::default()
+        };
+        let made = self
+            .options
+            .engine
+            .ask("keep the edge's configuration", |client| async move { client.create_secret(spec).await })
+            .await?;
+        Ok((name, made.id))
+    }
+}
+
+/// The whole configuration. Pure.
+fn caddyfile(names: &Names, options: &EdgeOptions) -> String {
+    let candidate = options.candidate.expose_secret();
+    let mut text = String::from("{\n\tadmin off\n\tgrace_period 10s\n");
+    let _ = writeln!(text, "\thttp_port {HTTP}\n\thttps_port {HTTPS}\n\tstorage file_system /data");
+    if options.certificates == Certificates::None {
+        text.push_str("\tauto_https off\n");
+    }
+    let _ = writeln!(
+        text,
+        "\tlog {{\n\t\toutput stdout\n\t\tformat filter {{\n\t\t\twrap json\n\t\t\tfields {{\n\t\t\t\t\
+         request>headers>{} delete\n\t\t\t}}\n\t\t}}\n\t}}\n}}\n",
+        canonical(CANDIDATE_HEADER)
+    );
+    for host in &options.hosts {
+        let _ = writeln!(text, "{} {{", address(host, options));
+        if options.certificates == Certificates::Internal {
+            text.push_str("\ttls internal\n");
+        }
+        text.push_str("\tlog\n");
+        let _ = writeln!(text, "\t@candidate header {CANDIDATE_HEADER} {candidate}");
+        route(&mut text, "handle @candidate", &names.service(Kind::Candidate), "");
+        // Asked again: a task that has just gone is tried no second time.
+        let patience = "\t\t\tlb_try_duration 5s\n\t\t\tlb_try_interval 100ms\n";
+        route(&mut text, "handle", &names.service(Kind::Backend), patience);
+        text.push_str("}\n");
+    }
+    text
+}
+
+fn route(text: &mut String, handle: &str, service: &str, more: &str) {
+    let _ = write!(
+        text,
+        "\t{handle} {{\n\t\trequest_header -{CANDIDATE_HEADER}\n\t\treverse_proxy {{\n\t\t\tdynamic a {service} {PORT} {{\n\t\t\t\t\
+         refresh 1s\n\t\t\t}}\n{more}\t\t}}\n\t}}\n"
+    );
+}
+
+/// A site's address: with certificates HTTPS, and HTTP is sent there.
+fn address(host: &str, options: &EdgeOptions) -> String {
+    match options.certificates {
+        Certificates::None => format!("http://{host}:{HTTP}"),
+        Certificates::Acme | Certificates::Internal => format!("https://{host}"),
+    }
+}
+
+/// `X-Candidate`, as names of headers are written in logs.
+fn canonical(header: &str) -> String {
+    let word = |word: &str| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        first.to_uppercase() + rest
+    };
+    header.split('-').map(word).collect::<Vec<_>>().join("-")
+}
+
+fn service(names: &Names, options: &EdgeOptions, (name, id): &(String, String)) -> ServiceSpec {
+    let port = |inside: u16, outside: u16| EndpointPortConfig {
+        protocol: Some(EndpointPortConfigProtocolEnum::TCP),
+        target_port: Some(i64::from(inside)),
+        published_port: Some(i64::from(outside)),
+        publish_mode: Some(EndpointPortConfigPublishModeEnum::HOST),
+        ..EndpointPortConfig::default()
+    };
+    let mut ports = vec![port(HTTP, options.http_port)];
+    if options.certificates != Certificates::None {
+        ports.push(port(HTTPS, options.https_port));
+    }
+    ServiceSpec {
+        name: Some(names.edge()),
+        labels: Some(names.labels(EDGE)),
+        task_template: Some(TaskSpec {
+            container_spec: Some(container(names, options, name, id)),
+            networks: Some(vec![NetworkAttachmentConfig {
+                target: Some(names.network()),
+                ..NetworkAttachmentConfig::default()
+            }]),
+            ..TaskSpec::default()
+        }),
+        mode: Some(ServiceSpecMode {
+            replicated: Some(ServiceSpecModeReplicated { replicas: Some(1) }),
+            ..ServiceSpecMode::default()
+        }),
+        endpoint_spec: Some(EndpointSpec { mode: Some(EndpointSpecModeEnum::DNSRR), ports: Some(ports) }),
+        ..ServiceSpec::default()
+    }
+}
+
+fn container(names: &Names, options: &EdgeOptions, name: &str, id: &str) -> TaskSpecContainerSpec {
+    let kept = |target: &str, typ: MountType, source: Option<String>| Mount {
+        target: Some(target.to_owned()),
+        source,
+        typ: Some(typ),
+        ..Mount::default()
+    };
+    TaskSpecContainerSpec {
+        image: Some(options.image.clone()),
+        labels: Some(names.labels(EDGE)),
+        args: Some(ARGUMENTS.map(str::to_owned).to_vec()),
+        env: Some(vec!["HOME=/tmp".to_owned()]),
+        read_only: Some(true),
+        capability_drop: Some(vec!["ALL".to_owned()]),
+        mounts: Some(vec![
+            kept("/tmp", MountType::TMPFS, None),
+            kept("/data", MountType::VOLUME, Some(format!("{}-data", names.edge()))),
+        ]),
+        // Without it a name that is missing is asked of the outside resolver, and when that one is dead, lookups hang.
+        dns_config: Some(TaskSpecContainerSpecDnsConfig {
+            options: Some(vec!["ndots:1".to_owned()]),
+            ..TaskSpecContainerSpecDnsConfig::default()
+        }),
+        secrets: Some(vec![TaskSpecContainerSpecSecrets {
+            file: Some(TaskSpecContainerSpecFile {
+                name: Some("Caddyfile".to_owned()),
+                // Images of Caddy differ in their user, and nothing else runs there.
+                uid: Some("0".to_owned()),
+                gid: Some("0".to_owned()),
+                mode: Some(0o444),
+            }),
+            secret_id: Some(id.to_owned()),
+            secret_name: Some(name.to_owned()),
+        }]),
+        ..TaskSpecContainerSpec::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(certificates: Certificates) -> EdgeOptions {
+        EdgeOptions {
+            image: "caddy".to_owned(),
+            hosts: vec!["api.example.com".to_owned(), "app.example.com".to_owned()],
+            http_port: 80,
+            https_port: 443,
+            certificates,
+            candidate: "0011223344556677".into(),
+        }
+    }
+
+    #[test]
+    fn its_configuration_names_no_release_and_keeps_the_header_out_of_the_log() {
+        insta::assert_snapshot!(caddyfile(&Names::new("staging"), &options(Certificates::Acme)));
+    }
+
+    #[test]
+    fn without_certificates_it_speaks_http_only() {
+        let names = Names::new("staging");
+        let options = options(Certificates::None);
+        let text = caddyfile(&names, &options);
+        assert!(text.contains("auto_https off") && text.contains("http://api.example.com:8080 {"), "{text}");
+        let ports = service(&names, &options, &(String::new(), String::new())).endpoint_spec.unwrap().ports;
+        assert_eq!(ports.unwrap().len(), 1);
+    }
+}

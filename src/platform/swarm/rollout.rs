@@ -1,0 +1,179 @@
+//! Waiting: for the engine to finish what it was told, and for the public address to be answered by the right release. The
+//! engine may say "in progress" for ever, so what does not move for long is taken for stuck.
+
+use std::time::Duration;
+
+use bollard::models::ServiceUpdateStatusStateEnum as Update;
+use phases::engine::effects::{EffectContext, Progress};
+use phases::engine::failure::{Failure, FailureClass};
+use phases::release::ReleaseId;
+use tokio::time::{Instant, sleep};
+
+use super::SwarmPlatform;
+use super::door::Whom;
+use super::names::Kind;
+use super::service::Found;
+use super::tasks::Seen;
+use super::trouble::Trouble;
+
+/// How often the engine is looked at.
+pub(super) const PERIOD: Duration = Duration::from_millis(100);
+/// Log lines told of what failed.
+const LINES_TOLD: usize = 20;
+/// On top of what a release may take to get ready: the engine's own watching and stopping.
+const ENGINE_TIME: Duration = Duration::from_secs(60);
+/// So many answers in a row by the right release, each over a new connection, and the switch is over.
+const ANSWERS: usize = 5;
+
+impl SwarmPlatform {
+    /// Waits until `release` runs with all its tasks and nothing else is meant to.
+    pub(super) async fn until_rolled_out(
+        &self,
+        release: &ReleaseId,
+        context: &EffectContext<'_>,
+    ) -> Result<(), Trouble> {
+        let patience = self.options.ready_deadline + ENGINE_TIME;
+        let (mut last, mut moved) = (String::new(), Instant::now());
+        loop {
+            let Some(service) = self.find(Kind::Backend).await? else {
+                return Err(gone(release).into());
+            };
+            let tasks = self.tasks(&service).await?;
+            if let Some(failure) = self.refused(&service, &tasks, release).await {
+                return Err(failure.into());
+            }
+            let running = running(&tasks, release);
+            let is_over = !matches!(service.update, Some(Update::UPDATING | Update::ROLLBACK_STARTED));
+            if is_over && running == service.replicas() && !others_wanted(&tasks, release) {
+                return Ok(());
+            }
+            let now = format!(
+                "{:?} {:?}",
+                service.update,
+                tasks.iter().map(|t| (&t.id, t.state)).collect::<Vec<_>>()
+            );
+            if now != last {
+                let told = format!("{running} of {} tasks run {release}", service.replicas());
+                (context.progress)(Progress::Message(told));
+                (last, moved) = (now, Instant::now());
+            } else if moved.elapsed() > patience {
+                return Err(self.stuck(&tasks, release, patience).await.into());
+            }
+            sleep(PERIOD).await;
+        }
+    }
+
+    /// The engine went back, gave up, or somebody else has changed the service.
+    async fn refused(&self, service: &Found, tasks: &[Seen], release: &ReleaseId) -> Option<Failure> {
+        let gave_up = matches!(
+            service.update,
+            Some(
+                Update::PAUSED
+                    | Update::ROLLBACK_STARTED
+                    | Update::ROLLBACK_PAUSED
+                    | Update::ROLLBACK_COMPLETED
+            )
+        );
+        if service.release().as_ref() == Some(release) && !gave_up {
+            return None;
+        }
+        if !gave_up {
+            let meant = service.release().map_or_else(|| "nothing".to_owned(), |other| other.to_string());
+            let message =
+                format!("somebody else has made the service run {meant} while {release} was rolled out");
+            return Some(
+                Failure::new(FailureClass::Failed, message).hint("see who changes it, then deploy again"),
+            );
+        }
+        let said = service.update_message.clone().unwrap_or_default();
+        let failed = tasks.iter().find(|task| task.release == *release && task.has_failed());
+        let why = failed.map_or(said, Seen::end);
+        let message = format!("the engine did not roll {release} out: {why}");
+        Some(Failure::new(FailureClass::ReleaseFailed, message).detail(self.words_of(failed).await))
+    }
+
+    async fn stuck(&self, tasks: &[Seen], release: &ReleaseId, patience: Duration) -> Failure {
+        let newest = tasks.iter().find(|task| task.release == *release);
+        let state =
+            newest.map_or_else(|| "it has no task".to_owned(), |task| format!("a task {}", task.end()));
+        let message =
+            format!("nothing has moved for {} s while {release} was rolled out: {state}", patience.as_secs());
+        Failure::new(FailureClass::Failed, message)
+            .hint("see whether its nodes are up and have room: `docker node ls`")
+            .detail(self.words_of(newest).await)
+    }
+
+    /// The last lines of a task.
+    pub(super) async fn words_of(&self, task: Option<&Seen>) -> Vec<String> {
+        match task {
+            Some(task) => self.last_lines_of_task(&task.id, LINES_TOLD).await,
+            None => Vec::new(),
+        }
+    }
+
+    /// Waits until the public address is answered by `release`, and by nobody else.
+    pub(super) async fn until_answered_by(&self, release: &ReleaseId) -> Result<(), Trouble> {
+        let begun = Instant::now();
+        let (mut in_a_row, mut last) = (0, "nobody answered".to_owned());
+        while in_a_row < ANSWERS {
+            match self.options.door.ask("/health/live", Whom::Serving).await {
+                Ok(answer) if answer.release.as_ref() == Some(release) => in_a_row += 1,
+                Ok(answer) => {
+                    in_a_row = 0;
+                    last = match answer.release {
+                        Some(other) => format!("{other} answered"),
+                        None => format!("the edge answered {}", answer.status),
+                    };
+                }
+                Err(error) => (in_a_row, last) = (0, crate::error::chain(&error)),
+            }
+            if in_a_row < ANSWERS && begun.elapsed() > ENGINE_TIME {
+                let message = format!(
+                    "the public address is not answered by {release} after {} s: {last}",
+                    ENGINE_TIME.as_secs()
+                );
+                return Err(Failure::new(FailureClass::Failed, message)
+                    .hint("look at the edge's log")
+                    .into());
+            }
+            if in_a_row == 0 {
+                sleep(PERIOD).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until nobody answers at the public address for an environment that serves nothing.
+    pub(super) async fn until_candidate_is_gone(&self, release: &ReleaseId) -> Result<(), Trouble> {
+        let begun = Instant::now();
+        loop {
+            let Some(service) = self.find(Kind::Candidate).await? else { return Ok(()) };
+            let tasks = self.tasks(&service).await?;
+            if !tasks.iter().any(|task| task.release == *release && task.is_alive()) {
+                return Ok(());
+            }
+            if begun.elapsed() > ENGINE_TIME {
+                let message =
+                    format!("candidate {release} goes on running after {} s", ENGINE_TIME.as_secs());
+                return Err(Failure::new(FailureClass::Failed, message)
+                    .hint("see whether its node is up: `docker node ls`")
+                    .into());
+            }
+            sleep(PERIOD).await;
+        }
+    }
+}
+
+fn running(tasks: &[Seen], release: &ReleaseId) -> i64 {
+    let ours = |task: &&Seen| task.release == *release && task.is_wanted && task.is_running();
+    i64::try_from(tasks.iter().filter(ours).count()).unwrap_or(i64::MAX)
+}
+
+fn others_wanted(tasks: &[Seen], release: &ReleaseId) -> bool {
+    tasks.iter().any(|task| task.release != *release && task.is_wanted && task.is_alive())
+}
+
+fn gone(release: &ReleaseId) -> Failure {
+    Failure::new(FailureClass::Failed, format!("the service that {release} was rolled out to is gone"))
+        .hint("see who removes services of this environment, then deploy again")
+}

@@ -1,0 +1,57 @@
+//! What went wrong in an effect, and what it means for the run.
+
+use phases::engine::effects::EffectOutcome;
+use phases::engine::failure::{Failure, FailureClass};
+
+use crate::docker::EngineError;
+use crate::error::chain;
+
+/// Why an effect is not done.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The engine.
+    Engine(EngineError),
+    /// A newer run has the environment.
+    LeaseLost {
+        /// Ours.
+        token: u64,
+        /// The newest seen.
+        newest: u64,
+    },
+    /// It did not happen, for a reason of its own.
+    Failed(Failure),
+}
+
+impl From<EngineError> for Trouble {
+    fn from(error: EngineError) -> Self {
+        Self::Engine(error)
+    }
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl Trouble {
+    /// Told to the run. What an engine did whose answer is missing, only a probe can tell.
+    pub(super) fn into_outcome(self) -> EffectOutcome {
+        match self {
+            Self::Engine(error) => {
+                let failure = Failure::new(FailureClass::Failed, chain(&error)).hint(error.hint());
+                if error.is_certain() {
+                    EffectOutcome::NotDone(failure)
+                } else {
+                    EffectOutcome::Unknown(failure)
+                }
+            }
+            Self::LeaseLost { token, newest } => {
+                let message =
+                    format!("a newer run owns the environment (token {newest}, this one has {token})");
+                EffectOutcome::NotDone(Failure::new(FailureClass::LeaseLost, message))
+            }
+            Self::Failed(failure) => EffectOutcome::NotDone(failure),
+        }
+    }
+}

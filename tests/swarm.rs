@@ -1,0 +1,7 @@
+//! The platform `swarm` on a real engine: its promises, and what only it has.
+
+mod contract;
+mod fencing;
+mod images;
+mod ssh;
+mod stand;

@@ -1,0 +1,161 @@
+//! An environment of its own on the engine: network, edge on a port of this machine, releases that behave as asked. Its end
+//! takes all of it away again and asserts that.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use crmctl::docker::Engine;
+use crmctl::platform::swarm::edge::{Certificates, EdgeOptions};
+use crmctl::platform::swarm::{Door, Limits, ReleaseRecord, SecretValue, SwarmOptions, SwarmPlatform};
+use phases::engine::effects::EffectOutcome;
+use phases::engine::platform::Platform;
+use phases::release::ReleaseId;
+use phases::testing::contract::platform::Stand;
+use phases::testing::machine::Behaviour;
+
+use crate::harness::engine::{edge_image, engine, server_image};
+
+/// Header value of the candidate, in tests.
+const CANDIDATE: &str = "c4nd1d4te";
+
+/// An environment on the engine.
+pub(crate) struct SwarmStand {
+    pub(crate) engine: Engine,
+    pub(crate) name: String,
+    pub(crate) platform: SwarmPlatform,
+    pub(crate) port: u16,
+    image: String,
+    provided: AtomicU32,
+}
+
+impl SwarmStand {
+    pub(crate) async fn new() -> Self {
+        // Fails when it was done before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let engine = engine();
+        let (server, edge) = (server_image(&engine).await, edge_image(&engine).await);
+        let port = TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
+        let name = format!("t{}-{port}", std::process::id());
+        let door = Door::new(format!("http://127.0.0.1:{port}").parse().unwrap(), CANDIDATE.into()).unwrap();
+        let platform = SwarmPlatform::new(SwarmOptions {
+            environment: name.clone(),
+            engine: engine.clone(),
+            door,
+            ready_deadline: Duration::from_secs(8),
+            login: None,
+        });
+        let options = EdgeOptions {
+            image: edge,
+            hosts: vec!["127.0.0.1".to_owned()],
+            http_port: port,
+            https_port: 0,
+            certificates: Certificates::None,
+            candidate: CANDIDATE.into(),
+        };
+        assert!(platform.ensure_edge(&options).await.unwrap());
+        assert!(!platform.ensure_edge(&options).await.unwrap(), "the second time changes nothing");
+        Self { engine, name, platform, port, image: server, provided: AtomicU32::new(0) }
+    }
+
+    /// Content of a release of the real server that finds these variables.
+    pub(crate) async fn release(&self, variables: &[(&str, &str)], secrets: &[(&str, &str)]) -> ReleaseId {
+        let number = self.provided.fetch_add(1, Ordering::SeqCst);
+        let release: ReleaseId = format!("0123456789ab.{number:08x}").parse().unwrap();
+        let mut all = BTreeMap::from([
+            ("CRM_ENVIRONMENT".to_owned(), self.name.clone()),
+            ("REQUEST_TIMEOUT_SECONDS".to_owned(), "5".to_owned()),
+        ]);
+        all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let object = |name: &str, value: &str| format!("crm-{}-{name}-{}", self.name, value.len());
+        let values: Vec<SecretValue> = secrets
+            .iter()
+            .map(|(name, value)| SecretValue { object: object(name, value), value: (*value).into() })
+            .collect();
+        let record = ReleaseRecord {
+            schema: 1,
+            release: release.clone(),
+            image: self.image.clone(),
+            variables: all,
+            secrets: secrets.iter().map(|(name, value)| ((*name).to_owned(), object(name, value))).collect(),
+            replicas: 1,
+            limits: Limits::default(),
+            drain_seconds: 1,
+        };
+        let token = self.platform.state().await.unwrap().token.max(1);
+        let provided = self.platform.provide(&record, &values, token).await;
+        assert!(matches!(provided, EffectOutcome::Done(_)), "{provided:?}");
+        release
+    }
+
+    /// Which release answers on the public address, over a new connection.
+    pub(crate) async fn answering(&self) -> Option<ReleaseId> {
+        let client = reqwest::Client::builder().pool_max_idle_per_host(0).no_proxy().build().unwrap();
+        let answer = client.get(format!("http://127.0.0.1:{}/health/live", self.port)).send().await.ok()?;
+        answer.headers().get("x-crm-release")?.to_str().ok()?.parse().ok()
+    }
+}
+
+/// Secrets of a server that works.
+pub(crate) const SECRETS: [(&str, &str); 2] = [
+    ("JWT_SECRET", "0f1e2d3c4b5a69788796a5b4c3d2e1f0"),
+    ("POSTGRES_DSN", "postgresql://nobody:none@127.0.0.1:1/none"),
+];
+
+#[async_trait]
+impl Stand for SwarmStand {
+    fn platform(&self) -> &dyn Platform {
+        &self.platform
+    }
+
+    async fn provide(&self, behaviour: Behaviour) -> ReleaseId {
+        match behaviour {
+            Behaviour::Well => self.release(&[], &SECRETS).await,
+            Behaviour::Exits => self.release(&[], &[("JWT_SECRET", "short"), SECRETS[1]]).await,
+            Behaviour::NeverReady => self.release(&[("CRM_FAULT", "never_ready")], &SECRETS).await,
+        }
+    }
+
+    async fn answers(&self) -> Option<ReleaseId> {
+        self.answering().await
+    }
+
+    async fn runs_itself(&self) -> bool {
+        false
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+
+    async fn pause(&self) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Promises leave things running; whatever they leave goes, and nothing of the environment stays.
+impl Drop for SwarmStand {
+    fn drop(&mut self) {
+        let (engine, name) = (self.engine.clone(), self.name.clone());
+        let swept = std::thread::spawn(move || {
+            let socket = engine.address().to_string();
+            let script = format!(
+                "set -e; d='docker --host {socket}'; f='--filter label=crm.env={name}'
+                 $d service ls -q $f | xargs -r $d service rm >/dev/null
+                 for i in $(seq 300); do [ -z \"$($d ps -aq $f)\" ] && break; sleep 0.2; done
+                 $d ps -aq $f | xargs -r $d rm -f >/dev/null
+                 $d secret ls -q $f | xargs -r $d secret rm >/dev/null
+                 $d config ls -q $f | xargs -r $d config rm >/dev/null
+                 for i in $(seq 100); do $d network rm crm-{name} >/dev/null 2>&1 && break; sleep 0.2; done
+                 $d volume rm -f crm-{name}-edge-data >/dev/null"
+            );
+            std::process::Command::new("bash").args(["-c", &script]).status()
+        });
+        let status = swept.join().unwrap().unwrap();
+        if !std::thread::panicking() {
+            assert!(status.success());
+        }
+    }
+}
