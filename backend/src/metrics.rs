@@ -19,7 +19,7 @@ pub(crate) use figure::{Figure, Figures, Metric};
 pub(crate) use period::{Period, Wish};
 pub(crate) use rebuild::{check, ensure, fill};
 pub(crate) use settle::{Touched, settle};
-pub(crate) use summary::{few_figures, figures, refuse_unless_made};
+pub(crate) use summary::{STANDING, few_figures, figures, refuse_unless_made};
 pub(crate) use sums::BySeller;
 pub(crate) use trend::{Day, trend};
 

@@ -16,16 +16,6 @@ fn bucket() -> String {
     )
 }
 
-/// Sums of `rows (seller_id, kind, value, sign, …)` as `count, sum, buckets`.
-pub(super) fn sums() -> String {
-    let buckets: Vec<String> =
-        (1..=8).map(|n| format!("coalesce(sum(sign) FILTER (WHERE bucket = {n}), 0)::bigint")).collect();
-    format!(
-        "sum(sign)::bigint AS count, coalesce(sum(sign * value), 0)::bigint AS sum, ARRAY[{}] AS buckets",
-        buckets.join(", ")
-    )
-}
-
 /// `rows` with their bucket and the cell of `unit`, as a subquery.
 fn with_cells(rows: &str, cell: &str) -> String {
     format!("(SELECT seller_id, kind, value, sign, {} AS bucket, {cell} AS cell FROM {rows})", bucket())
@@ -92,10 +82,19 @@ pub(super) fn cells(table: Table, rows: &str) -> String {
     cells_of_all(table, &format!("(SELECT * FROM {rows} a WHERE {}) h", table.holds()))
 }
 
-/// The same of rows all of which the table holds: the planner cannot tell how many a condition lets through.
+/// The same of rows all of which the table holds: the planner cannot tell how many a condition lets through. First by
+/// bucket, so that no row is asked eight times which it is in.
 pub(super) fn cells_of_all(table: Table, rows: &str) -> String {
     let rows = with_cells(rows, table.cell());
-    format!("SELECT seller_id, kind, cell, {} FROM {rows} r GROUP BY seller_id, kind, cell", sums())
+    let buckets: Vec<String> =
+        (1..=8).map(|n| format!("coalesce(sum(count) FILTER (WHERE bucket = {n}), 0)::bigint")).collect();
+    format!(
+        "SELECT seller_id, kind, cell, sum(count)::bigint AS count, sum(sum)::bigint AS sum, ARRAY[{}] AS buckets \
+         FROM (SELECT seller_id, kind, cell, bucket, sum(sign)::bigint AS count, coalesce(sum(sign * value), 0)::bigint AS sum \
+               FROM {rows} r GROUP BY seller_id, kind, cell, bucket) b \
+         GROUP BY seller_id, kind, cell",
+        buckets.join(", ")
+    )
 }
 
 /// Adds `cells` (as [`cells`] has them) to the table; `$1` is the tenant.

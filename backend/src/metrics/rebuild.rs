@@ -204,7 +204,7 @@ async fn reconcile(
     let mut differences = 0;
     for table in Table::ALL {
         let messages = messages(&format!("($2::timestamptz IS NULL OR m.created_at >= {})", table.start()));
-        let sql = reconciliation(table, &format!("{messages}, "));
+        let sql = reconciliation(table, &messages);
         let found: i64 =
             sqlx::query_scalar(AssertSqlSafe(sql)).bind(tenant_id).bind(since).fetch_one(&mut *db).await?;
         differences += found;
@@ -212,7 +212,7 @@ async fn reconcile(
     Ok(differences)
 }
 
-/// `$1` tenant, `$2` since or null. `messages` gives `messages_counted`, unless there is a table of that name.
+/// `$1` tenant, `$2` since or null. `messages` gives `messages_counted`.
 fn reconciliation(table: Table, messages: &str) -> String {
     let (name, column, start, holds) = (table.name(), table.column(), table.start(), table.holds());
     let first_cell = match table {
@@ -231,7 +231,7 @@ fn reconciliation(table: Table, messages: &str) -> String {
     );
     let raise = raise(table, "SELECT * FROM lacking");
     format!(
-        "WITH state AS (SELECT time_zone FROM metrics_state WHERE tenant_id = $1), {messages}\
+        "WITH state AS (SELECT time_zone FROM metrics_state WHERE tenant_id = $1), {messages}, \
          rows_of_facts (seller_id, kind, value, occurred_at, sign) AS ( \
            SELECT seller_id, kind, value, occurred_at, 1 FROM seller_events \
            WHERE tenant_id = $1 AND ($2::timestamptz IS NULL OR occurred_at >= {start}) AND {holds} \
@@ -281,11 +281,19 @@ pub(crate) async fn fill(db: &mut PgConnection, tenant_id: i32) -> Result<(), sq
     .execute(&mut *db)
     .await?;
     for table in Table::ALL {
-        sqlx::query(AssertSqlSafe(reconciliation(table, "")))
-            .bind(tenant_id)
-            .bind(None::<DateTime<Utc>>)
-            .execute(&mut *db)
-            .await?;
+        let sums = raise(table, &cells_of_all(table, "rows_of_facts"));
+        sqlx::query(AssertSqlSafe(format!(
+            "WITH state AS (SELECT time_zone FROM metrics_state WHERE tenant_id = $1), \
+             rows_of_facts (seller_id, kind, value, occurred_at, sign) AS ( \
+               SELECT seller_id, kind, value, occurred_at, 1 FROM seller_events WHERE tenant_id = $1 AND {} \
+               UNION ALL \
+               SELECT seller_id, kind, NULL, occurred_at, n FROM messages_counted) \
+             {sums}",
+            table.holds()
+        )))
+        .bind(tenant_id)
+        .execute(&mut *db)
+        .await?;
     }
     sqlx::query("DROP TABLE pg_temp.messages_counted").execute(&mut *db).await?;
     Ok(())

@@ -80,8 +80,10 @@ pub(crate) async fn refuse_unless_made(transaction: &mut Transaction) -> Result<
     Err(ApiError { retry_after: Some(10), ..error })
 }
 
-/// Which metrics are asked for; those of `Metric`, in one order. Few of them are quicker than all.
+/// Which metrics are asked for; those of `Metric`, in one order, and [`STANDING`]. Few of them are quicker than all.
 pub(crate) type Few = &'static [&'static str];
+/// Among them: what stands now, whatever the period.
+pub(crate) const STANDING: &str = "standing";
 
 /// Figures of `period`, of everybody or of `only` one; what was computed a moment ago, unless something changed since.
 ///
@@ -95,7 +97,7 @@ pub(crate) async fn figures(
     kept(transaction, period, only, None).await
 }
 
-/// The same of a `few` metrics, and of what stands now.
+/// The same of a `few` metrics.
 ///
 /// # Errors
 /// When the database did not say.
@@ -150,9 +152,11 @@ async fn computed(
         figure.buckets.iter_mut().zip(row.buckets).for_each(|(own, bucket)| *own = bucket);
         figures.by_metric.insert(row.kind, figure);
     }
-    for row in standing(transaction, source, period, only).await? {
-        let figures = by_seller.entry(row.seller_id).or_default();
-        (figures.open, figures.active, figures.waiting) = (row.open, row.active, row.waiting);
+    if few.is_none_or(|few| few.contains(&STANDING)) {
+        for row in standing(transaction, source, period, only).await? {
+            let figures = by_seller.entry(row.seller_id).or_default();
+            (figures.open, figures.active, figures.waiting) = (row.open, row.active, row.waiting);
+        }
     }
     Ok(Sums::new(by_seller, period.now))
 }

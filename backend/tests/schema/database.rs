@@ -10,7 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection};
 
 /// Versions in the order they are applied.
-pub(crate) const VERSIONS: [u32; 15] = [1, 8, 9, 10, 11, 15, 16, 18, 19, 20, 21, 22, 23, 24, 25];
+pub(crate) const VERSIONS: [u32; 16] = [1, 8, 9, 10, 11, 15, 16, 18, 19, 20, 21, 22, 23, 24, 25, 26];
 
 /// One empty database with the three roles.
 pub(crate) struct TestDatabase {

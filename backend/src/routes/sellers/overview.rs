@@ -17,7 +17,7 @@ use crate::tenant::Tenant;
 const FRESH: TimeDelta = TimeDelta::seconds(15);
 
 /// What is told of the period, and of today.
-const OF_PERIOD: &[&str] = &[Metric::LEAD, Metric::LEAD_WON, Metric::FIRST_RESPONSE];
+const OF_PERIOD: &[&str] = &[Metric::LEAD, Metric::LEAD_WON, Metric::FIRST_RESPONSE, metrics::STANDING];
 const OF_TODAY: &[&str] = &[Metric::ASSIGNED];
 
 /// No parameter besides `tenant_id`; any other is refused.
