@@ -108,17 +108,16 @@ impl SwarmPlatform {
         let mut wanted = content.wanted(&self.names, Kind::Candidate, token, None, Pace::Careful)?;
         for _ in 0..ATTEMPTS {
             let Some(found) = self.service(Kind::Candidate, &wanted, token).await? else { continue };
-            if found.release().as_ref() == Some(release) {
-                let tasks = self.tasks(&found).await?;
-                if tasks.iter().any(|task| task.release == *release && task.is_alive()) {
-                    return Ok("runs already");
-                }
+            let before = self.tasks(&found).await?;
+            let is_wanted = found.release().as_ref() == Some(release);
+            if is_wanted && before.iter().any(|task| task.release == *release && task.is_alive()) {
+                return Ok("runs already");
             }
             // The same specification again would start nothing.
-            let before = found.spec.task_template.as_ref().and_then(|task| task.force_update).unwrap_or(0);
-            wanted.task_template.get_or_insert_default().force_update = Some(before + 1);
+            let count = found.spec.task_template.as_ref().and_then(|task| task.force_update).unwrap_or(0);
+            wanted.task_template.get_or_insert_default().force_update = Some(count + 1);
             match self.put(&found, wanted.clone()).await {
-                Ok(()) => return Ok("started"),
+                Ok(()) => return self.until_begun(&found, release, &before).await.map(|()| "started"),
                 Err(EngineError::OutOfSequence { .. }) => {}
                 Err(error) => return Err(error.into()),
             }

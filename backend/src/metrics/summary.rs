@@ -170,7 +170,8 @@ async fn happened(
 ) -> Result<Vec<Row>, sqlx::Error> {
     let tenant_id = transaction.tenant_id();
     if source == Source::Rollups {
-        let query = sqlx::query_as(AssertSqlSafe(from_rollups())).bind(tenant_id).bind(period.first);
+        let sql = from_rollups(only, few);
+        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(tenant_id).bind(period.first);
         return query.bind(period.after).bind(only).bind(few).fetch_all(transaction.db()).await;
     }
     let sql = if source == Source::Facts { from_facts() } else { from_rows() };
@@ -178,14 +179,16 @@ async fn happened(
     query.bind(only).bind(&period.time_zone).bind(few).fetch_all(transaction.db()).await
 }
 
-/// `$1` tenant, `$2` first day, `$3` day after the last, `$4` the only vendedor or null, `$5` few metrics or null.
-fn from_rollups() -> String {
+/// `$1` tenant, `$2` first day, `$3` day after the last, `$4` the only vendedor, `$5` few metrics. Texts of their own instead of
+/// "or null", for which a plan that is kept would read all that happened in these days.
+fn from_rollups(only: Option<Uuid>, few: Option<Few>) -> String {
     let buckets: Vec<String> = (1..=8).map(|n| format!("sum(buckets[{n}])::bigint")).collect();
+    let one = if only.is_some() { "seller_id = $4" } else { "$4::uuid IS NULL" };
+    let metrics = if few.is_some() { "metric = ANY($5)" } else { "$5::text[] IS NULL" };
     format!(
         "SELECT seller_id, metric AS kind, sum(count)::bigint AS count, sum(sum)::bigint AS sum, ARRAY[{}] AS buckets, \
                 count(*) FILTER (WHERE count > 0) AS days \
-         FROM seller_metrics_daily WHERE tenant_id = $1 AND day >= $2 AND day < $3 AND ($4::uuid IS NULL OR seller_id = $4) \
-           AND ($5::text[] IS NULL OR metric = ANY($5)) \
+         FROM seller_metrics_daily WHERE tenant_id = $1 AND day >= $2 AND day < $3 AND {one} AND {metrics} \
          GROUP BY seller_id, metric",
         buckets.join(", ")
     )

@@ -22,8 +22,11 @@ pub(super) const PERIOD: Duration = Duration::from_millis(100);
 const LINES_TOLD: usize = 20;
 /// On top of what a release may take to get ready: the engine's own watching and stopping.
 const ENGINE_TIME: Duration = Duration::from_secs(60);
-/// So many answers in a row by the right release, each over a new connection, and the switch is over.
-const ANSWERS: usize = 5;
+/// For so long every answer has to come from the right release: longer than the edge, which looks tasks up each second, may still
+/// know one that the engine has just taken away. At random it would have asked that one by then.
+const SURE: Duration = Duration::from_millis(1_500);
+/// How often the public address is asked meanwhile, each time over a new connection.
+const ASKING: Duration = Duration::from_millis(25);
 
 impl SwarmPlatform {
     /// Waits until `release` runs with all its tasks and nothing else is meant to.
@@ -57,7 +60,7 @@ impl SwarmPlatform {
                 (context.progress)(Progress::Message(told));
                 (last, moved) = (now, Instant::now());
             } else if moved.elapsed() > patience {
-                return Err(self.stuck(&tasks, release, patience).await.into());
+                return Err(Trouble::InDoubt(self.stuck(&tasks, release, patience).await));
             }
             sleep(PERIOD).await;
         }
@@ -114,36 +117,57 @@ impl SwarmPlatform {
     /// Waits until the public address is answered by `release`, and by nobody else.
     pub(super) async fn until_answered_by(&self, release: &ReleaseId) -> Result<(), Trouble> {
         let begun = Instant::now();
-        let (mut in_a_row, mut last) = (0, "nobody answered".to_owned());
-        while in_a_row < ANSWERS {
-            match self.options.door.ask("/health/live", Whom::Serving).await {
-                Ok(answer) if answer.release.as_ref() == Some(release) => in_a_row += 1,
-                Ok(answer) => {
-                    in_a_row = 0;
-                    last = match answer.release {
-                        Some(other) => format!("{other} answered"),
-                        None => format!("the edge answered {}", answer.status),
-                    };
+        let mut since = None;
+        loop {
+            let seen = match self.options.door.ask("/health/live", Whom::Serving).await {
+                Ok(answer) if answer.release.as_ref() == Some(release) => {
+                    if since.get_or_insert_with(Instant::now).elapsed() >= SURE {
+                        return Ok(());
+                    }
+                    sleep(ASKING).await;
+                    continue;
                 }
-                Err(error) => (in_a_row, last) = (0, crate::error::chain(&error)),
-            }
-            if in_a_row < ANSWERS && begun.elapsed() > ENGINE_TIME {
+                Ok(answer) => match answer.release {
+                    Some(other) => format!("{other} answered"),
+                    None => format!("the edge answered {}", answer.status),
+                },
+                Err(error) => crate::error::chain(&error),
+            };
+            since = None;
+            if begun.elapsed() > ENGINE_TIME {
                 let message = format!(
-                    "the public address is not answered by {release} after {} s: {last}",
+                    "the public address is not answered by {release} alone after {} s: {seen}",
                     ENGINE_TIME.as_secs()
                 );
-                return Err(Failure::new(FailureClass::Failed, message)
-                    .hint("look at the edge's log")
-                    .into());
+                let failure = Failure::new(FailureClass::Failed, message).hint("look at the edge's log");
+                return Err(Trouble::InDoubt(failure));
             }
-            if in_a_row == 0 {
-                sleep(PERIOD).await;
+            sleep(PERIOD).await;
+        }
+    }
+
+    /// Waits until there is a task of `release` that was not there `before`: an engine makes one some time after it has agreed to.
+    pub(super) async fn until_begun(
+        &self,
+        service: &Found,
+        release: &ReleaseId,
+        before: &[Seen],
+    ) -> Result<(), Trouble> {
+        let begun = Instant::now();
+        let is_new = |task: &Seen| task.release == *release && before.iter().all(|known| known.id != task.id);
+        while !self.tasks(service).await?.iter().any(is_new) {
+            if begun.elapsed() > ENGINE_TIME {
+                let message =
+                    format!("the engine made no task of {release} within {} s", ENGINE_TIME.as_secs());
+                let hint = "see whether a node takes tasks: `docker node ls`";
+                return Err(Trouble::InDoubt(Failure::new(FailureClass::Failed, message).hint(hint)));
             }
+            sleep(PERIOD).await;
         }
         Ok(())
     }
 
-    /// Waits until nobody answers at the public address for an environment that serves nothing.
+    /// Waits until no task of a candidate is there any more.
     pub(super) async fn until_candidate_is_gone(&self, release: &ReleaseId) -> Result<(), Trouble> {
         let begun = Instant::now();
         loop {
@@ -155,9 +179,8 @@ impl SwarmPlatform {
             if begun.elapsed() > ENGINE_TIME {
                 let message =
                     format!("candidate {release} goes on running after {} s", ENGINE_TIME.as_secs());
-                return Err(Failure::new(FailureClass::Failed, message)
-                    .hint("see whether its node is up: `docker node ls`")
-                    .into());
+                let hint = "see whether its node is up: `docker node ls`";
+                return Err(Trouble::InDoubt(Failure::new(FailureClass::Failed, message).hint(hint)));
             }
             sleep(PERIOD).await;
         }

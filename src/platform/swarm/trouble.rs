@@ -20,6 +20,8 @@ pub(super) enum Trouble {
     },
     /// It did not happen, for a reason of its own.
     Failed(Failure),
+    /// The engine has agreed to it, and whether it has happened cannot be told yet.
+    InDoubt(Failure),
 }
 
 impl From<EngineError> for Trouble {
@@ -52,6 +54,7 @@ impl Trouble {
                 EffectOutcome::NotDone(Failure::new(FailureClass::LeaseLost, message))
             }
             Self::Failed(failure) => EffectOutcome::NotDone(failure),
+            Self::InDoubt(failure) => EffectOutcome::Unknown(failure),
         }
     }
 }
