@@ -108,6 +108,9 @@ fn command(address: &SshAddress, config: Option<&Path>, socket: &Path) -> Comman
         "ServerAliveInterval=15",
         "ServerAliveCountMax=3",
         "StreamLocalBindMask=0177",
+        // A master of the operator's would keep the forward when we are gone.
+        "ControlMaster=no",
+        "ControlPath=none",
     ] {
         command.args(["-o", option]);
     }

@@ -47,7 +47,14 @@ impl Door {
     /// # Errors
     /// The system has no randomness or no certificates.
     pub fn new(url: Url, candidate: SecretString) -> Result<Self, reqwest::Error> {
-        let client = Client::builder().pool_max_idle_per_host(0).timeout(PATIENCE).no_proxy().build()?;
+        // The header is for nobody else.
+        let alone = reqwest::redirect::Policy::none();
+        let client = Client::builder()
+            .pool_max_idle_per_host(0)
+            .timeout(PATIENCE)
+            .no_proxy()
+            .redirect(alone)
+            .build()?;
         Ok(Self { url, client, candidate })
     }
 

@@ -189,6 +189,8 @@ fn container(names: &Names, options: &EdgeOptions, name: &str, id: &str) -> Task
         env: Some(vec!["HOME=/tmp".to_owned()]),
         read_only: Some(true),
         capability_drop: Some(vec!["ALL".to_owned()]),
+        // The project's own image gives its program this one as a file capability, and without it in the bounding set it is not run.
+        capability_add: Some(vec!["CAP_NET_BIND_SERVICE".to_owned()]),
         mounts: Some(vec![
             kept("/tmp", MountType::TMPFS, None),
             kept("/data", MountType::VOLUME, Some(format!("{}-data", names.edge()))),

@@ -147,6 +147,8 @@ impl Wanted<'_> {
         all.insert("DRAIN_SECONDS".to_owned(), record.drain_seconds.to_string());
         if self.kind == Kind::Candidate {
             all.insert("ENABLE_SCHEDULED_TASKS".to_owned(), "false".to_owned());
+            // Nobody uses it, so nobody has to be waited for.
+            all.insert("DRAIN_SECONDS".to_owned(), "0".to_owned());
         }
         all.extend(
             record.secrets.keys().map(|name| (format!("{name}_FILE"), format!("/run/secrets/{name}"))),
