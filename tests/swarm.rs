@@ -3,5 +3,6 @@
 mod contract;
 mod fencing;
 mod images;
+mod reverted;
 mod ssh;
 mod stand;

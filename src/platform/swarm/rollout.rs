@@ -36,29 +36,26 @@ impl SwarmPlatform {
         context: &EffectContext<'_>,
     ) -> Result<(), Trouble> {
         let patience = self.options.ready_deadline + ENGINE_TIME;
-        let (mut last, mut moved) = (String::new(), Instant::now());
+        // What counts is tasks that run, not tasks that come and go: one that crashes again and again moves for ever.
+        let (mut best, mut moved) = (-1, Instant::now());
         loop {
             let Some(service) = self.find(Kind::Backend).await? else {
                 return Err(gone(release).into());
             };
             let tasks = self.tasks(&service).await?;
-            if let Some(failure) = self.refused(&service, &tasks, release).await {
-                return Err(failure.into());
+            let is_over = !matches!(service.update, Some(Update::UPDATING | Update::ROLLBACK_STARTED));
+            let is_meant = service.release().as_ref() == Some(release);
+            if !is_meant && (is_over || service.update == Some(Update::UPDATING)) {
+                return Err(self.refused(&service, &tasks, release).await.into());
             }
             let running = running(&tasks, release);
-            let is_over = !matches!(service.update, Some(Update::UPDATING | Update::ROLLBACK_STARTED));
-            if is_over && running == service.replicas() && !others_wanted(&tasks, release) {
+            if is_over && is_meant && running == service.replicas() && !others_wanted(&tasks, release) {
                 return Ok(());
             }
-            let now = format!(
-                "{:?} {:?}",
-                service.update,
-                tasks.iter().map(|t| (&t.id, t.state)).collect::<Vec<_>>()
-            );
-            if now != last {
+            if running > best {
                 let told = format!("{running} of {} tasks run {release}", service.replicas());
                 (context.progress)(Progress::Message(told));
-                (last, moved) = (now, Instant::now());
+                (best, moved) = (running, Instant::now());
             } else if moved.elapsed() > patience {
                 return Err(Trouble::InDoubt(self.stuck(&tasks, release, patience).await));
             }
@@ -66,33 +63,24 @@ impl SwarmPlatform {
         }
     }
 
-    /// The engine went back, gave up, or somebody else has changed the service.
-    async fn refused(&self, service: &Found, tasks: &[Seen], release: &ReleaseId) -> Option<Failure> {
+    /// The service is meant to run something else by now: the engine went back, or somebody else has changed it. What the engine
+    /// says of a change stays until the next one, so it means nothing of a service that is as it should be.
+    async fn refused(&self, service: &Found, tasks: &[Seen], release: &ReleaseId) -> Failure {
         let gave_up = matches!(
             service.update,
-            Some(
-                Update::PAUSED
-                    | Update::ROLLBACK_STARTED
-                    | Update::ROLLBACK_PAUSED
-                    | Update::ROLLBACK_COMPLETED
-            )
+            Some(Update::PAUSED | Update::ROLLBACK_PAUSED | Update::ROLLBACK_COMPLETED)
         );
-        if service.release().as_ref() == Some(release) && !gave_up {
-            return None;
-        }
         if !gave_up {
             let meant = service.release().map_or_else(|| "nothing".to_owned(), |other| other.to_string());
             let message =
                 format!("somebody else has made the service run {meant} while {release} was rolled out");
-            return Some(
-                Failure::new(FailureClass::Failed, message).hint("see who changes it, then deploy again"),
-            );
+            return Failure::new(FailureClass::Failed, message).hint("see who changes it, then deploy again");
         }
         let said = service.update_message.clone().unwrap_or_default();
         let failed = tasks.iter().find(|task| task.release == *release && task.has_failed());
         let why = failed.map_or(said, Seen::end);
         let message = format!("the engine did not roll {release} out: {why}");
-        Some(Failure::new(FailureClass::ReleaseFailed, message).detail(self.words_of(failed).await))
+        Failure::new(FailureClass::ReleaseFailed, message).detail(self.words_of(failed).await)
     }
 
     async fn stuck(&self, tasks: &[Seen], release: &ReleaseId, patience: Duration) -> Failure {
