@@ -44,7 +44,7 @@ impl SwarmStand {
             environment: name.clone(),
             engine: engine.clone(),
             door,
-            ready_deadline: Duration::from_secs(8),
+            ready_deadline: Duration::from_secs(15),
             login: None,
         });
         let options = EdgeOptions {
