@@ -3,6 +3,7 @@
 mod contract;
 mod fencing;
 mod images;
+mod retiring;
 mod reverted;
 mod ssh;
 mod stand;

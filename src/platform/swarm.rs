@@ -2,6 +2,7 @@
 //! reverts what it was told when crmctl dies; everything crmctl must remember of a release, the engine keeps. `state` changes
 //! nothing.
 
+mod change;
 mod door;
 pub mod edge;
 mod names;
@@ -21,23 +22,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bollard::auth::DockerCredentials;
 use phases::engine::effects::{EffectContext, EffectOutcome, Evidence};
-use phases::engine::failure::{Failure, FailureClass};
 use phases::engine::platform::{Platform, PlatformState, PlatformUnreadable};
 use phases::release::ReleaseId;
 use serde_json::json;
 
-use crate::docker::{Engine, EngineError, RegistryLogin};
+use crate::docker::{Engine, RegistryLogin};
 use crate::error::chain;
 pub use door::{CANDIDATE_HEADER, Door};
 pub use names::LONGEST_ENVIRONMENT;
 use names::{Kind, Names};
 pub use record::{Limits, ReleaseRecord, SecretValue};
-use service::Found;
-use spec::{Pace, Wanted, with_replicas};
+use spec::Pace;
 use trouble::Trouble;
-
-/// How often a change that somebody else was quicker with is begun anew.
-const ATTEMPTS: usize = 10;
 
 /// What the platform must know of its environment.
 #[derive(Clone)]
@@ -87,134 +83,6 @@ impl SwarmPlatform {
 
     fn credentials(&self) -> Option<DockerCredentials> {
         self.options.login.as_ref().map(|(registry, login)| login.credentials(registry))
-    }
-
-    /// What it takes to run a release, and the ids of the secrets the engine has.
-    async fn content(&self, release: &ReleaseId) -> Result<Content, Trouble> {
-        let Some(record) = self.record(release).await? else {
-            let message = format!("release {release} is not on the engine");
-            let hint = "deploy from a checkout of its commit: `crmctl history` names it";
-            return Err(Failure::new(FailureClass::Failed, message).hint(hint).into());
-        };
-        Ok(Content { record, secrets: self.secret_ids().await? })
-    }
-
-    async fn start_candidate(&self, release: &ReleaseId, token: u64) -> Result<&'static str, Trouble> {
-        let serving = self.found_under(Kind::Backend, token).await?;
-        if serving.is_some_and(|service| service.release().as_ref() == Some(release)) {
-            return Ok("serves already");
-        }
-        let content = self.content(release).await?;
-        let mut wanted = content.wanted(&self.names, Kind::Candidate, token, None, Pace::Careful)?;
-        for _ in 0..ATTEMPTS {
-            let Some(found) = self.service(Kind::Candidate, &wanted, token).await? else { continue };
-            let before = self.tasks(&found).await?;
-            let is_wanted = found.release().as_ref() == Some(release);
-            if is_wanted && before.iter().any(|task| task.release == *release && task.is_alive()) {
-                return Ok("runs already");
-            }
-            // The same specification again would start nothing.
-            let count = found.spec.task_template.as_ref().and_then(|task| task.force_update).unwrap_or(0);
-            wanted.task_template.get_or_insert_default().force_update = Some(count + 1);
-            match self.put(&found, wanted.clone()).await {
-                Ok(()) => return self.until_begun(&found, release, &before).await.map(|()| "started"),
-                Err(EngineError::OutOfSequence { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(EngineError::OutOfSequence { what: "start a candidate" }.into())
-    }
-
-    /// The service under this token; made without any task where there was none, and then to be looked for again.
-    async fn service(
-        &self,
-        kind: Kind,
-        wanted: &bollard::models::ServiceSpec,
-        token: u64,
-    ) -> Result<Option<Found>, Trouble> {
-        if let Some(found) = self.found_under(kind, token).await? {
-            return Ok(Some(found));
-        }
-        match self.make(with_replicas(wanted.clone(), 0, token)).await {
-            // Invariant: nothing runs by a creation, which compares nothing.
-            Ok(()) | Err(EngineError::OutOfSequence { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Makes the backend run `to`.
-    async fn roll_out(&self, to: &ReleaseId, pace: Pace, context: &EffectContext<'_>) -> Result<(), Trouble> {
-        let token = context.token;
-        let mut content = None;
-        for _ in 0..ATTEMPTS {
-            let found = self.found_under(Kind::Backend, token).await?;
-            if found.as_ref().and_then(Found::release).as_ref() == Some(to) {
-                return self.until_served(to, context).await;
-            }
-            if content.is_none() {
-                content = Some(self.content(to).await?);
-            }
-            let previous = found.as_ref().and_then(|found| match pace {
-                Pace::Careful => found.release(),
-                Pace::Swift => found.previous().filter(|previous| previous != to),
-            });
-            let content = content.as_ref().expect("it was just read");
-            let wanted = content.wanted(&self.names, Kind::Backend, token, previous, pace)?;
-            let Some(found) = self.service(Kind::Backend, &wanted, token).await? else { continue };
-            match self.put(&found, wanted).await {
-                Ok(()) => return self.until_served(to, context).await,
-                Err(EngineError::OutOfSequence { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(EngineError::OutOfSequence { what: "roll a release out" }.into())
-    }
-
-    async fn until_served(&self, release: &ReleaseId, context: &EffectContext<'_>) -> Result<(), Trouble> {
-        self.until_rolled_out(release, context).await?;
-        self.until_answered_by(release).await
-    }
-
-    /// Takes all tasks from a service that is meant to run `release`; whether there were any.
-    async fn empty(&self, kind: Kind, release: &ReleaseId, token: u64) -> Result<bool, Trouble> {
-        for _ in 0..ATTEMPTS {
-            let Some(found) = self.found_under(kind, token).await? else { return Ok(false) };
-            if found.release().as_ref() != Some(release) {
-                return Ok(false);
-            }
-            match self.put(&found, with_replicas(found.spec.clone(), 0, token)).await {
-                Ok(()) => return Ok(true),
-                Err(EngineError::OutOfSequence { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(EngineError::OutOfSequence { what: "take the tasks from a service" }.into())
-    }
-
-    async fn end_candidate(&self, release: &ReleaseId, token: u64) -> Result<bool, Trouble> {
-        let was_there = self.empty(Kind::Candidate, release, token).await?;
-        self.until_candidate_is_gone(release).await?;
-        Ok(was_there)
-    }
-}
-
-/// A release as the engine keeps it.
-struct Content {
-    record: ReleaseRecord,
-    secrets: std::collections::BTreeMap<String, String>,
-}
-
-impl Content {
-    fn wanted(
-        &self,
-        names: &Names,
-        kind: Kind,
-        token: u64,
-        previous: Option<ReleaseId>,
-        pace: Pace,
-    ) -> Result<bollard::models::ServiceSpec, Failure> {
-        let previous = previous.map(String::from);
-        Wanted { kind, record: &self.record, token, previous, pace }.spec(names, &self.secrets)
     }
 }
 

@@ -3,7 +3,7 @@
 use crmctl::docker::EngineError;
 use crmctl::image;
 
-use crate::harness::engine::{engine, server_image};
+use crate::harness::engine::engine;
 
 /// The engine computes the id that we have computed.
 #[tokio::test]
@@ -31,14 +31,20 @@ async fn an_archive_that_is_broken_is_refused() {
     assert!(matches!(error, EngineError::Refused { .. }), "{error:?}");
 }
 
-/// Nobody answers for a registry: the error names the image's place.
+/// Nobody listens where the registry should be: that is what is told, for the way there and for the way back.
 #[tokio::test]
 async fn a_registry_that_is_away_is_told() {
-    let engine = engine();
-    let reference = server_image(&engine).await;
-    let error = engine.pull("127.0.0.1:1/crm", "sha256:00", None).await.unwrap_err();
-    assert!(error.to_string().contains("pull the image"), "{error}");
-    let error = engine.push("127.0.0.1:1/crm", "one", None).await.unwrap_err();
-    assert!(error.to_string().contains("push the image"), "{error}");
-    assert!(engine.has_image(&reference).await.unwrap());
+    let (engine, repository) = (engine(), "127.0.0.1:1/crm");
+    let tag = std::process::id().to_string();
+    let reference = format!("{repository}:{tag}");
+    let image = image::of_program(std::path::Path::new("/bin/true"), &[], &reference).unwrap();
+    engine.load(image.archive).await.unwrap();
+    let digest = format!("sha256:{}", "0".repeat(64));
+    for error in [
+        engine.push(repository, &tag, None).await.unwrap_err(),
+        engine.pull(repository, &digest, None).await.unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("connection refused"), "{error}");
+    }
+    engine.remove_image(&reference).await.unwrap();
 }

@@ -90,6 +90,22 @@ impl SwarmStand {
         release
     }
 
+    /// Ids of the containers that run releases.
+    pub(crate) async fn containers(&self) -> Vec<String> {
+        let labels = vec![format!("crm.env={}", self.name), "crm.release".to_owned()];
+        let filter = std::collections::HashMap::from([("label".to_owned(), labels)]);
+        let options =
+            bollard::query_parameters::ListContainersOptionsBuilder::default().filters(&filter).build();
+        let found = self
+            .engine
+            .ask("list its containers", |client| async move { client.list_containers(Some(options)).await })
+            .await
+            .unwrap();
+        let mut ids: Vec<String> = found.into_iter().filter_map(|container| container.id).collect();
+        ids.sort();
+        ids
+    }
+
     /// Which release answers on the public address, over a new connection.
     pub(crate) async fn answering(&self) -> Option<ReleaseId> {
         let client = reqwest::Client::builder().pool_max_idle_per_host(0).no_proxy().build().unwrap();

@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use phases::release::ReleaseId;
 
 /// Environment: on everything.
-pub(super) const ENVIRONMENT: &str = "crm.env";
+const ENVIRONMENT: &str = "crm.env";
 /// What a thing is for.
-pub(super) const KIND: &str = "crm.kind";
+const KIND: &str = "crm.kind";
 /// Fencing token of the run that changed it last.
 pub(super) const TOKEN: &str = "crm.token";
 /// Release: on services and containers.
@@ -89,6 +89,11 @@ impl Names {
         let labels = vec![format!("{ENVIRONMENT}={}", self.environment), format!("{KIND}={kind}")];
         HashMap::from([("label".to_owned(), labels)])
     }
+}
+
+/// Finds the things of a kind, whatever their environment.
+pub(super) fn filter_of_everybody(kind: &str) -> HashMap<String, Vec<String>> {
+    HashMap::from([("label".to_owned(), vec![ENVIRONMENT.to_owned(), format!("{KIND}={kind}")])])
 }
 
 #[cfg(test)]

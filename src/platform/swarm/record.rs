@@ -1,7 +1,7 @@
 //! What the engine remembers of a release: all that it takes to run it again, whoever asks and whatever else is away. One
 //! config per release; values of secrets are not in it, only under which names the engine has them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::SwarmPlatform;
-use super::names::RELEASE;
+use super::names::{self, RELEASE};
 use super::trouble::Trouble;
 use crate::docker::EngineError;
 
@@ -119,17 +119,34 @@ impl SwarmPlatform {
             .find_map(|(_, record)| (record.release == *release).then_some(record)))
     }
 
-    /// All records, with the ids the engine knows them by. One that cannot be read is none.
+    /// All records, with the ids the engine knows them by. One that cannot be read is none: it cannot be started.
     pub(super) async fn records(&self) -> Result<Vec<(String, ReleaseRecord)>, EngineError> {
-        let options = ListConfigsOptionsBuilder::default().filters(&self.names.filter(RECORD)).build();
-        let found = self
-            .options
-            .engine
-            .ask("list its configs", |client| async move { client.list_configs(Some(options)).await })
-            .await?;
-        let mut records: Vec<_> = found.into_iter().filter_map(read).collect();
+        let own = self.record_configs(self.names.filter(RECORD)).await?;
+        let mut records: Vec<_> = own.into_iter().filter_map(|config| read(config).ok()).collect();
         records.sort_by(|(_, one), (_, other)| one.release.cmp(&other.release));
         Ok(records)
+    }
+
+    /// A record of this environment that another version of crmctl has written, so that nobody here can tell what it needs.
+    pub(super) async fn unreadable_record(&self) -> Result<Option<String>, EngineError> {
+        let own = self.record_configs(self.names.filter(RECORD)).await?;
+        Ok(own.into_iter().find_map(|config| read(config).err()))
+    }
+
+    /// The records of every environment on this engine; or the name of one that cannot be read.
+    pub(super) async fn records_of_everybody(
+        &self,
+    ) -> Result<Result<Vec<ReleaseRecord>, String>, EngineError> {
+        let all = self.record_configs(names::filter_of_everybody(RECORD)).await?;
+        Ok(all.into_iter().map(|config| read(config).map(|(_, record)| record)).collect())
+    }
+
+    async fn record_configs(&self, filter: HashMap<String, Vec<String>>) -> Result<Vec<Config>, EngineError> {
+        let options = ListConfigsOptionsBuilder::default().filters(&filter).build();
+        self.options
+            .engine
+            .ask("list its configs", |client| async move { client.list_configs(Some(options)).await })
+            .await
     }
 
     /// Forgets a release.
@@ -168,10 +185,15 @@ impl SwarmPlatform {
     }
 }
 
-fn read(config: Config) -> Option<(String, ReleaseRecord)> {
-    let text = STANDARD.decode(config.spec?.data?).ok()?;
-    let record: ReleaseRecord = serde_json::from_slice(&text).ok()?;
-    (record.schema == 1).then_some((config.id?, record))
+/// Id and record, or the name of what is none.
+fn read(config: Config) -> Result<(String, ReleaseRecord), String> {
+    let spec = config.spec.unwrap_or_default();
+    let parse = |data: String| -> Option<ReleaseRecord> {
+        let text = STANDARD.decode(data).ok()?;
+        serde_json::from_slice(&text).ok().filter(|record: &ReleaseRecord| record.schema == 1)
+    };
+    let known = config.id.zip(spec.data.and_then(parse));
+    known.ok_or_else(|| spec.name.unwrap_or_default())
 }
 
 /// Somebody has put it there before.

@@ -1,16 +1,13 @@
 //! Removing what nobody goes back to: records, then the secrets and images that no record names any more. Only of this
 //! environment; an image that another environment has a release of stays.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use bollard::query_parameters::ListConfigsOptionsBuilder;
+use phases::engine::failure::{Failure, FailureClass};
 use phases::release::ReleaseId;
 
 use super::SwarmPlatform;
-use super::names::{ENVIRONMENT, Kind};
-use super::record::ReleaseRecord;
+use super::names::Kind;
 use super::trouble::Trouble;
 use crate::docker::EngineError;
 
@@ -18,6 +15,14 @@ impl SwarmPlatform {
     /// Removes the content of releases that are not kept, do not serve and do not run; gives how many.
     pub(super) async fn remove_others(&self, keep: &[ReleaseId], token: u64) -> Result<usize, Trouble> {
         self.found_under(Kind::Backend, token).await?;
+        // Before anything goes: what a record that cannot be read needs, nobody knows.
+        if let Some(name) = self.unreadable_record().await? {
+            let message = format!(
+                "`{name}` was written by another version of crmctl, and nothing is removed beside it"
+            );
+            let hint = "use the crmctl that deploys there, or remove that config by hand";
+            return Err(Failure::new(FailureClass::Failed, message).hint(hint).into());
+        }
         let state = self.look().await?;
         let is_used = |release: &ReleaseId| {
             keep.contains(release)
@@ -31,9 +36,11 @@ impl SwarmPlatform {
         }
         self.remove_secrets_but(&stay.iter().flat_map(|(_, record)| record.secrets.values()).collect())
             .await?;
-        let images = self.images_of_everybody().await?;
+        // Nobody can tell what another environment's needs: then no image goes.
+        let Ok(left) = self.records_of_everybody().await? else { return Ok(go.len()) };
+        let images: BTreeSet<&String> = left.iter().map(|record| &record.image).collect();
         let unnamed: BTreeSet<&String> =
-            go.iter().map(|(_, record)| &record.image).filter(|image| !images.contains(*image)).collect();
+            go.iter().map(|(_, record)| &record.image).filter(|image| !images.contains(image)).collect();
         for image in unnamed {
             match self.options.engine.remove_image(image).await {
                 // A container that ends still has it; the next time it goes.
@@ -51,21 +58,5 @@ impl SwarmPlatform {
             }
         }
         Ok(())
-    }
-
-    /// Images that a release of any environment on this engine is run from.
-    async fn images_of_everybody(&self) -> Result<BTreeSet<String>, EngineError> {
-        let filter = HashMap::from([("label".to_owned(), vec![ENVIRONMENT.to_owned()])]);
-        let options = ListConfigsOptionsBuilder::default().filters(&filter).build();
-        let found = self
-            .options
-            .engine
-            .ask("list its configs", |client| async move { client.list_configs(Some(options)).await })
-            .await?;
-        let image = |data: String| {
-            let text = STANDARD.decode(data).ok()?;
-            serde_json::from_slice::<ReleaseRecord>(&text).ok().map(|record| record.image)
-        };
-        Ok(found.into_iter().filter_map(|config| image(config.spec?.data?)).collect())
     }
 }

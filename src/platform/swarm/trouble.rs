@@ -37,6 +37,18 @@ impl From<Failure> for Trouble {
 }
 
 impl Trouble {
+    /// The same when the engine has agreed to the change before: that what follows could not be seen takes nothing back. Only a
+    /// release that did not come up, and a newer run, are certain.
+    pub(super) fn after_a_write(self) -> Self {
+        match self {
+            Self::Engine(error) => {
+                Self::InDoubt(Failure::new(FailureClass::Failed, chain(&error)).hint(error.hint()))
+            }
+            Self::Failed(failure) if failure.class == FailureClass::Failed => Self::InDoubt(failure),
+            other => other,
+        }
+    }
+
     /// Told to the run. What an engine did whose answer is missing, only a probe can tell.
     pub(super) fn into_outcome(self) -> EffectOutcome {
         match self {
@@ -55,6 +67,24 @@ impl Trouble {
             }
             Self::Failed(failure) => EffectOutcome::NotDone(failure),
             Self::InDoubt(failure) => EffectOutcome::Unknown(failure),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_write_only_the_release_and_a_newer_run_are_certain() {
+        let failed = |class| Trouble::Failed(Failure::new(class, "it is so"));
+        let away = EngineError::NotFound { what: "list its tasks", message: "no such service".to_owned() };
+        assert!(away.is_certain());
+        for trouble in [Trouble::Engine(away), failed(FailureClass::Failed)] {
+            assert!(matches!(trouble.after_a_write().into_outcome(), EffectOutcome::Unknown(_)));
+        }
+        for trouble in [failed(FailureClass::ReleaseFailed), Trouble::LeaseLost { token: 1, newest: 2 }] {
+            assert!(matches!(trouble.after_a_write().into_outcome(), EffectOutcome::NotDone(_)));
         }
     }
 }
