@@ -87,6 +87,8 @@ pub enum Verb {
     Release(ReleaseArgs),
     /// The values an environment is given: make them, check them, compare them; never shows one
     Env(EnvArgs),
+    /// Make what an environment stands on and a deploy does not make: swarm, databases, edge
+    Provision(ProvisionArgs),
     /// Say that a person has looked at a stuck environment
     Resolve(ResolveArgs),
     /// Ask what is wrong and what to do about it; change nothing
@@ -456,6 +458,17 @@ pub struct LogsArgs {
     /// Only lines that contain this
     #[arg(long, value_name = "TEXT")]
     pub grep: Option<String>,
+}
+
+/// `crmctl provision`.
+#[derive(Debug, Clone, Args)]
+pub struct ProvisionArgs {
+    /// Environment.
+    #[command(flatten)]
+    pub on: EnvironmentName,
+    /// Say what is missing and change nothing
+    #[arg(long)]
+    pub plan: bool,
 }
 
 /// `crmctl down`.

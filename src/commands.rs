@@ -11,6 +11,7 @@ mod logs;
 mod manual;
 mod migrate;
 mod perf;
+mod provision;
 mod release;
 mod report;
 pub mod run;
@@ -156,6 +157,7 @@ pub async fn dispatch(cli: Cli, terminal: Arc<Terminal>, doors: &'static dyn Doo
         Verb::History(arguments) => history::command(&context, &arguments).await,
         Verb::Report(arguments) => report::command(&context, &arguments).await,
         Verb::Release(arguments) => release::command(&context, &arguments).await,
+        Verb::Provision(arguments) => provision::command(&context, &arguments).await,
         Verb::Resolve(arguments) => release::resolve(&context, &arguments).await,
         Verb::Logs(arguments) => logs::command(&context, &arguments).await,
         Verb::Down(arguments) => down::command(&context, &arguments).await,

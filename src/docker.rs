@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 pub use address::EngineAddress;
 pub use error::EngineError;
+pub(crate) use images::registry_of;
 pub use images::{Pushed, RegistryLogin};
 use ssh::Link;
 

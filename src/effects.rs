@@ -2,6 +2,7 @@
 
 mod blame;
 mod build_backend;
+mod build_image;
 mod ensure_database;
 pub mod fence;
 pub mod migrate;
@@ -11,6 +12,7 @@ pub mod run_suite;
 mod seed;
 mod sides;
 pub mod start_jobs;
+mod start_release;
 mod stays_up;
 mod stop_leftovers;
 
@@ -62,7 +64,7 @@ impl<'s> SiteEffects<'s> {
         let outcome = run_suite::apply(self.site, suite, subject, context).await;
         match (outcome, subject) {
             (EffectOutcome::NotDone(failure), Subject::Candidate { release }) => {
-                let lines = self.site.platform.last_lines_of(release, LAST_LINES);
+                let lines = self.site.platform.last_lines_of(release, LAST_LINES).await;
                 EffectOutcome::NotDone(failure.detail(lines))
             }
             (outcome, _) => outcome,
@@ -75,6 +77,7 @@ impl Effects for SiteEffects<'_> {
     async fn probe(&self, action: &Action) -> Probe {
         match action {
             Action::BuildBackend { release } => build_backend::probe(self.site, release),
+            Action::BuildImage { release } => build_image::probe(self.site, release).await,
             Action::EnsureDatabase => ensure_database::probe(self.site).await,
             Action::Migrate { release, versions } => migrate::probe(self.site, release, versions).await,
             Action::Seed { .. } => seed::probe(self.site).await,
@@ -121,10 +124,11 @@ impl Effects for SiteEffects<'_> {
         let outcome = match action {
             Action::Require { requirement } => require::apply(site, *requirement, context).await,
             Action::BuildBackend { release } => build_backend::apply(site, release, context).await,
+            Action::BuildImage { release } => build_image::apply(site, release, context).await,
             Action::EnsureDatabase => ensure_database::apply(site, context).await,
             Action::Migrate { release, versions } => migrate::apply(site, release, versions, context).await,
             Action::Seed { release } => seed::apply(site, release, context).await,
-            Action::StartRelease { release } => platform.start(release, context).await,
+            Action::StartRelease { release } => start_release::apply(site, release, context).await,
             Action::AwaitReady { release } => platform.await_ready(release, context).await,
             Action::RunSuite { suite, subject } => self.gate(suite, subject, context).await,
             Action::ShiftTraffic { to, .. } => platform.shift(to, context).await,

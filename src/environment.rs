@@ -6,6 +6,7 @@ mod file;
 mod fingerprint;
 pub mod generated;
 pub mod given;
+mod hosting;
 pub mod keys;
 pub mod load;
 pub mod secrets;

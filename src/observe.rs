@@ -5,9 +5,11 @@ use phases::engine::journal::Record;
 use phases::engine::ledger::Ledger;
 use phases::engine::platform::Platform;
 use phases::observed::{DatabaseState, Observed};
+use phases::release::ReleaseId;
 
 use crate::effects::start_jobs;
 use crate::error::Error;
+use crate::platform::AnyPlatform;
 use crate::release_directory;
 use crate::site::{Site, database};
 
@@ -17,15 +19,34 @@ use crate::site::{Site, database};
 /// The journal or the platform cannot be read: nothing may be planned on a guess.
 pub async fn observe(site: &Site) -> Result<Observed, Error> {
     let (_, remembered) = remembered(site).await?;
-    let built = site.source().ok().and_then(|source| {
-        release_directory::read(&site.state.releases(), &source.release.id).map(|file| file.digest)
-    });
+    let built = match site.source() {
+        Ok(source) => built(site, &source.release.id, &remembered).await?,
+        Err(_) => None,
+    };
     let jobs_started = match remembered.platform.serving {
         Some(_) => start_jobs::running(site).await.ok(),
         None => None,
     };
     let (database, drifted) = (database::state(site).await, database::drifted(site).await);
     Ok(Observed { built, jobs_started, database, drifted, ..remembered })
+}
+
+/// The content digest of a release that could be started without being built: it is on the engine of a swarm, or it lies here,
+/// packed where nodes find it.
+async fn built(site: &Site, release: &ReleaseId, remembered: &Observed) -> Result<Option<String>, Error> {
+    if let AnyPlatform::Swarm(platform) = &site.platform {
+        if remembered.is_present(release) {
+            return Ok(site.release_file(release).await?.map(|file| file.digest));
+        }
+        let Some(packed) = release_directory::packed_as(&site.state.releases(), release) else {
+            return Ok(None);
+        };
+        // A registry that cannot be asked is found by preflight, and by the build.
+        if !site.images(platform.engine().clone()).has(&packed).await.unwrap_or(false) {
+            return Ok(None);
+        }
+    }
+    Ok(release_directory::read(&site.state.releases(), release).map(|file| file.digest))
 }
 
 /// What journal and platform know, and the journal itself. Asks neither database nor checkout: these are the

@@ -9,6 +9,9 @@ use sha2::{Digest, Sha256};
 /// How the name of a half-written release begins; its id and the number of the process that writes it follow.
 const FRESH: &str = ".new-";
 
+/// Names the image of a release: `repository@sha256:…`, or `repository:tag` of an engine that has it from crmctl alone.
+const IMAGE: &str = "image";
+
 /// Content of `release.json`. Shape: contract of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -65,6 +68,24 @@ pub fn read(releases: &Path, id: &ReleaseId) -> Option<ReleaseFile> {
     let text = std::fs::read_to_string(directory.join("release.json")).ok()?;
     let file: ReleaseFile = serde_json::from_str(&text).ok()?;
     (file.schema == 1 && file.id == id.as_str() && directory.join("crm-server").is_file()).then_some(file)
+}
+
+/// Which image a release was packed as, once it was.
+pub fn packed_as(releases: &Path, id: &ReleaseId) -> Option<String> {
+    let text = std::fs::read_to_string(releases.join(id.as_str()).join(IMAGE)).ok()?;
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// Remembers which image a release was packed as.
+///
+/// # Errors
+/// Whatever the file system says.
+pub fn pack_as(releases: &Path, id: &ReleaseId, image: &str) -> std::io::Result<()> {
+    let file = releases.join(id.as_str()).join(IMAGE);
+    let beside = file.with_extension(format!("new-{}", std::process::id()));
+    std::fs::write(&beside, format!("{image}\n"))?;
+    std::fs::File::open(&beside)?.sync_all()?;
+    std::fs::rename(&beside, &file).map_err(|error| place(error, &file))
 }
 
 /// A server that was built from the same inputs, in whatever release.
@@ -203,6 +224,19 @@ fn place(error: std::io::Error, path: &Path) -> std::io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_image_of_a_release_is_remembered_with_it() {
+        let releases = tempfile::tempdir().unwrap();
+        let id: ReleaseId = "0123456789ab.01234567".parse().unwrap();
+        assert!(pack_as(releases.path(), &id, "crm@sha256:1").is_err(), "there is no such release");
+        std::fs::create_dir(releases.path().join(id.as_str())).unwrap();
+        assert_eq!(packed_as(releases.path(), &id), None);
+        for image in ["crm@sha256:1", "crm@sha256:2"] {
+            pack_as(releases.path(), &id, image).unwrap();
+            assert_eq!(packed_as(releases.path(), &id).as_deref(), Some(image));
+        }
+    }
 
     #[test]
     fn only_what_dead_processes_left_is_removed() {

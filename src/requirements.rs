@@ -3,8 +3,10 @@
 pub mod database;
 pub mod dependencies;
 pub mod disk;
+pub mod engine;
 pub mod migrations;
 pub mod ports;
+pub mod registry;
 pub mod release;
 pub mod secrets;
 pub mod source;
@@ -13,6 +15,7 @@ pub mod tools;
 use phases::engine::failure::{CheckEvidence, CheckOutcome};
 use phases::engine::step::Requirement;
 
+use crate::platform::AnyPlatform;
 use crate::site::Site;
 use crate::source::Source;
 
@@ -25,6 +28,14 @@ pub async fn ask(site: &Site, source: &Source, requirement: Requirement) -> Vec<
         Requirement::Tools => tools::ask(site).await,
         Requirement::Disk => disk::ask(site, source),
         Requirement::Ports => ports::ask(site),
+        Requirement::Engine => match &site.platform {
+            AnyPlatform::Swarm(platform) => engine::ask(platform).await,
+            AnyPlatform::Process(_) => Vec::new(),
+        },
+        Requirement::Registry => match &site.platform {
+            AnyPlatform::Swarm(platform) => registry::ask(site, platform).await,
+            AnyPlatform::Process(_) => Vec::new(),
+        },
         Requirement::Secrets => secrets::ask(site, source),
         Requirement::Database => database::ask(site).await,
         Requirement::Release => release::ask(site, source).await,

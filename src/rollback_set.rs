@@ -9,7 +9,7 @@ use phases::release::{ReleaseId, ReleaseState};
 
 use crate::error::Error;
 use crate::observe::remembered;
-use crate::release_directory::{self, ReleaseFile};
+use crate::release_directory::ReleaseFile;
 use crate::site::Site;
 
 /// A release that may serve.
@@ -26,13 +26,19 @@ pub struct Candidate {
 /// # Errors
 /// The platform or the journal cannot be read.
 pub async fn read(site: &Site) -> Result<Vec<Candidate>, Error> {
-    Ok(of(site, &remembered(site).await?.1))
+    of(site, &remembered(site).await?.1).await
 }
 
 /// All of them, as journal and platform know them.
-pub fn of(site: &Site, observed: &Observed) -> Vec<Candidate> {
-    let read = |id: ReleaseId| Candidate { file: release_directory::read(&site.state.releases(), &id), id };
-    ids(&observed.platform, &observed.releases).into_iter().map(read).collect()
+///
+/// # Errors
+/// The engine that keeps their `release.json` cannot be asked.
+pub async fn of(site: &Site, observed: &Observed) -> Result<Vec<Candidate>, Error> {
+    let mut all = Vec::new();
+    for id in ids(&observed.platform, &observed.releases) {
+        all.push(Candidate { file: site.release_file(&id).await?, id });
+    }
+    Ok(all)
 }
 
 /// What serves or runs, be its directory gone, and good releases that are still present.

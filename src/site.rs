@@ -7,6 +7,7 @@ mod perf_files;
 pub mod release_environment;
 pub mod resume_gate;
 pub mod secrets_gate;
+pub mod swarm;
 pub mod values;
 
 use std::net::SocketAddr;
@@ -20,12 +21,14 @@ use phases::release::ReleaseId;
 use secrecy::SecretString;
 
 use crate::environment::LoadedEnvironment;
-use crate::error::{Error, did_you_mean};
+use crate::error::{Error, chain, did_you_mean};
 use crate::git::Checkout;
 use crate::ledger::EnvironmentLedger;
 use crate::ledger::shared::Tell;
+use crate::platform::AnyPlatform;
 use crate::platform::process::ProcessPlatform;
 use crate::platform::process::postgres::PrivatePostgres;
+use crate::release_directory::{self, ReleaseFile};
 use crate::source::Source;
 use crate::state_directory::StateDirectory;
 
@@ -93,7 +96,7 @@ pub struct Site {
     /// Its state directory.
     pub state: StateDirectory,
     /// What runs its releases.
-    pub platform: ProcessPlatform,
+    pub platform: AnyPlatform,
     /// Its memory.
     pub ledger: EnvironmentLedger,
     /// What paths in the environment file are relative to.
@@ -124,10 +127,6 @@ impl Site {
         tell: Tell,
     ) -> Result<Self, Error> {
         let mut environment = LoadedEnvironment::load(&place.config, &place.root, name, process_variable)?;
-        if environment.facts.platform == PlatformKind::Swarm {
-            let message = format!("`{name}` runs on platform `swarm`, which this version does not drive yet");
-            return Err(Error::refused(message).hint("use an environment with `platform = \"process\"`"));
-        }
         environment.facts.perf.files = perf_files::fingerprint(&environment.config, &environment.facts.perf);
         let state = StateDirectory::locate(name).map_err(|error| {
             let hint = error.hint();
@@ -147,7 +146,13 @@ impl Site {
             (Needs::WhatIsThere, _) => Err(Error::refused("this verb makes no release")),
         };
         let ledger = lease::ledger_of(&environment, &state, tell.clone());
-        let platform = ProcessPlatform::new(release_environment::platform_options(&environment, &state)?);
+        let platform = match environment.facts.platform {
+            PlatformKind::Process => {
+                let options = release_environment::platform_options(&environment, &state)?;
+                AnyPlatform::Process(ProcessPlatform::new(options))
+            }
+            PlatformKind::Swarm => AnyPlatform::Swarm(swarm::platform(&environment, place)?),
+        };
         Ok(Self { environment, state, platform, ledger, root: place.root.clone(), source, tell })
     }
 
@@ -228,6 +233,20 @@ impl Site {
         let password = secrets.get(session.password_key);
         let password = password.ok_or_else(|| format!("`{}` is missing", session.password_key))?.clone();
         Ok(Account { email: session.email.to_owned(), password })
+    }
+
+    /// `release.json` of a release: from where it was built, or from the engine that keeps it.
+    ///
+    /// # Errors
+    /// The engine cannot be asked.
+    pub async fn release_file(&self, release: &ReleaseId) -> Result<Option<ReleaseFile>, Error> {
+        if let Some(file) = release_directory::read(&self.state.releases(), release) {
+            return Ok(Some(file));
+        }
+        let AnyPlatform::Swarm(platform) = &self.platform else { return Ok(None) };
+        let record = platform.record(release).await;
+        let record = record.map_err(|error| Error::refused(chain(&error)).hint(error.hint()))?;
+        Ok(record.map(|record| record.file))
     }
 
     /// Releases with a decision, folded from the journal.

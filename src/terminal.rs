@@ -157,13 +157,22 @@ impl Terminal {
     /// # Errors
     /// stdin cannot be read.
     pub fn confirm(&self, question: &str) -> std::io::Result<bool> {
+        let answer = self.ask(&format!("{question} [y/N]"))?;
+        Ok(answer.is_some_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes")))
+    }
+
+    /// Asks for a line, where somebody can answer.
+    ///
+    /// # Errors
+    /// stdin cannot be read.
+    pub fn ask(&self, question: &str) -> std::io::Result<Option<String>> {
         if !std::io::stdin().is_terminal() {
-            return Ok(false);
+            return Ok(None);
         }
-        self.talk(&format!("{question} [y/N]"));
+        self.talk(question);
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer)?;
-        Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+        Ok(Some(answer.trim().to_owned()))
     }
 
     /// A moving line for what is going on; nothing without a terminal.

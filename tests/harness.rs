@@ -6,5 +6,6 @@ pub(crate) mod machine;
 pub(crate) mod raw;
 pub(crate) mod sockets;
 pub(crate) mod ssh;
+pub(crate) mod staging;
 pub(crate) mod terminal;
 pub(crate) mod webhook;

@@ -1,6 +1,7 @@
 //! The platform `swarm` on a real engine: its promises, and what only it has.
 
 mod contract;
+mod deployed;
 mod fencing;
 mod images;
 mod retiring;

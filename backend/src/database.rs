@@ -17,9 +17,8 @@ pub(crate) use statistics::Statistics;
 use crate::metrics::Cache;
 use crate::settings::Settings;
 
-/// Longest wait for a free or a new connection. A machine without processor time for some seconds makes requests wait and
-/// none fail; who asks about health has a limit of its own.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(8);
+/// Longest wait for a free or a new connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The same for who listens: it tries again by itself.
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(3);
 /// A connection that was used within this time is taken without asking whether it lives.

@@ -1,6 +1,11 @@
 //! The HTTP client that checks share: one per run, so that connections are kept alive.
 
+use std::net::SocketAddr;
 use std::time::Duration;
+
+use hyper::http::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::Certificate;
+use secrecy::ExposeSecret;
 
 use crate::subject::Subject;
 use crate::tls::install_tls;
@@ -25,7 +30,29 @@ pub(crate) fn build(subject: &Subject) -> Result<reqwest::Client, String> {
     if let Some(socket) = &subject.unix_socket {
         builder = builder.unix_socket(socket.clone());
     }
-    builder.build().map_err(|error| format!("no HTTP client: {}", with_causes(&error)))
+    if let (Some(ip), Some(host)) = (subject.ip, subject.base_url.host_str()) {
+        builder = builder.resolve(host, SocketAddr::new(ip, 0));
+    }
+    let failed = |error: reqwest::Error| format!("no HTTP client: {}", with_causes(&error));
+    for root in &subject.roots {
+        builder = builder.add_root_certificate(Certificate::from_der(root).map_err(failed)?);
+    }
+    let headers = headers(subject).map_err(|error| format!("no HTTP client: {error}"))?;
+    builder.default_headers(headers).build().map_err(failed)
+}
+
+/// The subject's own headers; no log shows their values.
+///
+/// # Errors
+/// One of them can be sent by nobody.
+pub(crate) fn headers(subject: &Subject) -> Result<HeaderMap, hyper::http::Error> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &subject.headers {
+        let mut value = HeaderValue::from_str(value.expose_secret())?;
+        value.set_sensitive(true);
+        headers.insert(HeaderName::from_bytes(name.as_bytes())?, value);
+    }
+    Ok(headers)
 }
 
 /// An error and its causes in one line.

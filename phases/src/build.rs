@@ -1,7 +1,7 @@
 //! Build: make the bytes of the release. Touches nothing that serves.
 
 use crate::engine::step::{Action, Step};
-use crate::environment::{BuildSource, Environment};
+use crate::environment::{BuildSource, Environment, PlatformKind};
 use crate::observed::Observed;
 use crate::plan::{Intent, Phase, PlannedPhase};
 use crate::release::Release;
@@ -19,7 +19,13 @@ pub fn plan(environment: &Environment, release: &Release, observed: &Observed) -
     };
     let because = "content lies beside other releases, unused until it is started";
     let action = Action::BuildBackend { release: release.clone() };
-    let steps = vec![Step::forward("build.backend", title, action, because)];
+    let mut steps = vec![Step::forward("build.backend", title, action, because)];
+    if environment.platform == PlatformKind::Swarm {
+        let title = format!("put the image of {} where nodes find it", release.id);
+        let action = Action::BuildImage { release: release.clone() };
+        let because = "an image lies beside others, unused until it is started";
+        steps.push(Step::forward("build.image", title, action, because));
+    }
     PlannedPhase { phase, intent: Intent::Run, steps }
 }
 

@@ -39,7 +39,7 @@ fn assemble(
         steps.push(apply(release, versions, &observed.database));
         steps.extend(serving.map(|serving| smoke(environment, serving)));
     }
-    if environment.embedded_database && !is_seeded(&observed.database) {
+    if lacks_accounts(environment, &observed.database) {
         steps.push(seed(release));
     }
     let settled = || settled(environment, release, observed);
@@ -88,8 +88,12 @@ fn is_fresh(observed: &Observed) -> bool {
     observed.platform.serving.is_none() && observed.trail.is_empty()
 }
 
-const fn is_seeded(database: &DatabaseState) -> bool {
-    matches!(database, DatabaseState::Ready { seeded: true, .. })
+/// Nobody could log in, the gate least of all. Of a database that somebody else runs only its own answer counts.
+const fn lacks_accounts(environment: &Environment, database: &DatabaseState) -> bool {
+    match database {
+        DatabaseState::Ready { seeded, .. } => !*seeded,
+        DatabaseState::Absent | DatabaseState::Unreachable { .. } => environment.embedded_database,
+    }
 }
 
 fn needs_server(pending: &[i64], observed: &Observed) -> bool {

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use phases::drift::drift;
+use phases::engine::effects::Probe;
 use phases::engine::failure::{CheckEvidence, CheckOutcome};
 use phases::engine::history;
 use phases::engine::ledger::Ledger;
@@ -14,6 +15,7 @@ use super::Context;
 use crate::error::{Error, Exit, ledger_error};
 use crate::ledger::EnvironmentLedger;
 use crate::observe;
+use crate::platform::AnyPlatform;
 use crate::report::document::{Diagnosis, DiagnosisLine};
 use crate::report::table;
 use crate::requirements;
@@ -55,7 +57,13 @@ async fn examine(site: &Site) -> Vec<CheckEvidence> {
         lines.extend(requirements::disk::ask(site, source));
         lines.extend(requirements::secrets::ask(site, source));
     }
-    lines.extend(requirements::ports::ask(site));
+    match &site.platform {
+        AnyPlatform::Process(_) => lines.extend(requirements::ports::ask(site)),
+        AnyPlatform::Swarm(platform) => {
+            lines.extend(requirements::engine::ask(platform).await);
+            lines.extend(requirements::registry::ask(site, platform).await);
+        }
+    }
     lines.extend(requirements::database::ask(site).await);
     lines.extend(chat::ask(site));
     for line in &mut lines {
@@ -161,6 +169,20 @@ async fn serving(site: &Site, observed: &Observed) -> CheckEvidence {
         );
     };
     let expected = format!("`{serving}` answers");
+    if let AnyPlatform::Swarm(platform) = &site.platform {
+        return match platform.probe_serving(serving).await {
+            Probe::Done(_) => {
+                well("serving", format!("{serving} answers on {}", site.environment.facts.public_url))
+            }
+            Probe::NotDone => {
+                let said = "the engine has not finished rolling it out".to_owned();
+                line("serving", CheckOutcome::Failed, Some(&expected), said, deploy)
+            }
+            Probe::Unknown(failure) => {
+                line("serving", CheckOutcome::Failed, Some(&expected), failure.message, failure.hint.or(deploy))
+            }
+        };
+    }
     let address = match site.environment.listen_address() {
         Ok(address) => address,
         Err(message) => return ill("serving", &expected, &Error::refused(message)),

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use phases::engine::effects::EffectOutcome;
 use phases::engine::event::Ending;
 use phases::engine::failure::FailureClass;
 use phases::engine::ledger::Ledger;
@@ -9,12 +10,13 @@ use phases::engine::ledger::Ledger;
 use super::{Context, aftermath};
 use crate::cli::DownArgs;
 use crate::error::{Error, Exit, chain};
+use crate::platform::AnyPlatform;
 use crate::platform::process::DownError;
 use crate::report::assemble;
 use crate::report::json::{self, EventBody, RunFinished};
 use crate::report::live::Live;
 use crate::run_id;
-use crate::site::Needs;
+use crate::site::{Needs, Site};
 use crate::site::lease::Otherwise;
 
 /// Stops releases, supervisor and private PostgreSQL, under the lease.
@@ -58,7 +60,8 @@ impl Down<'_> {
             return Err(Error::refused(format!("the database of `{name}` is not ours to remove"))
                 .hint(format!("run `crmctl down {name}`: it stops what crmctl runs and removes nothing")));
         }
-        if !site.state.path().exists() {
+        let on_swarm = matches!(site.platform, AnyPlatform::Swarm(_));
+        if !on_swarm && !site.state.path().exists() {
             terminal.line(&format!("{name} was never up"));
             return Ok(None);
         }
@@ -67,13 +70,17 @@ impl Down<'_> {
                 Error::refused("not confirmed").hint(format!("run `crmctl down {name} --purge --yes`"))
             );
         }
+        if on_swarm && !self.confirmed_by_name()? {
+            return Err(Error::refused("not confirmed")
+                .hint(format!("run `crmctl down {name} --yes`: users find nobody there then")));
+        }
         let lease = site.take_lease(self.run, "down", Otherwise::Refuse).await?;
         let (verb, token) = ("down".to_owned(), lease.token);
         if terminal.json {
             self.live.tell_machine(EventBody::RunStarted { verb, token });
         }
         if purge {
-            let purged = site.platform.purge(token).await.map_err(|error| self.not_down(&error));
+            let purged = self.purge(&site, token).await;
             // One in the state directory is gone with it; a shared one is not.
             if let Err(error) = site.ledger.release(&lease).await {
                 tracing::warn!(%error, "the lease could not be given back");
@@ -82,7 +89,7 @@ impl Down<'_> {
             terminal.line(&format!("{name} is down and its state is removed"));
             return Ok(None);
         }
-        let outcome = site.platform.down(token).await.map_err(|error| self.not_down(&error));
+        let outcome = self.stop(&site, token).await;
         if let Err(error) = site.ledger.release(&lease).await {
             tracing::warn!(%error, "the lease could not be given back");
         }
@@ -91,6 +98,41 @@ impl Down<'_> {
         terminal.line(&format!("{name} is down; its data stays"));
         terminal.line(&format!("next: {next}"));
         Ok(Some(next))
+    }
+
+    async fn purge(&self, site: &Site, token: u64) -> Result<(), Error> {
+        match &site.platform {
+            AnyPlatform::Process(platform) => {
+                platform.purge(token).await.map_err(|error| self.not_down(&error))
+            }
+            AnyPlatform::Swarm(_) => Err(Error::refused("only an embedded environment can be removed")),
+        }
+    }
+
+    async fn stop(&self, site: &Site, token: u64) -> Result<(), Error> {
+        match &site.platform {
+            AnyPlatform::Process(platform) => {
+                platform.down(token).await.map_err(|error| self.not_down(&error))
+            }
+            AnyPlatform::Swarm(platform) => match platform.down(token).await {
+                EffectOutcome::Done(_) => Ok(()),
+                EffectOutcome::NotDone(failure) | EffectOutcome::Unknown(failure) => {
+                    Err(self.not_down(&DownError::Releases(Box::new(failure))))
+                }
+            },
+        }
+    }
+
+    /// Users would find nobody there, so the name is typed where somebody can type.
+    fn confirmed_by_name(&self) -> Result<bool, Error> {
+        if self.context.global.yes {
+            return Ok(true);
+        }
+        let question =
+            format!("nobody will answer users of `{}` any more; type its name to go on:", self.name);
+        let typed = self.context.terminal.ask(&question);
+        let typed = typed.map_err(|error| Error::refused(format!("no answer: {error}")))?;
+        Ok(typed.is_some_and(|typed| typed == self.name))
     }
 
     fn not_down(&self, error: &DownError) -> Error {

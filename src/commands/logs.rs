@@ -1,10 +1,13 @@
-//! `crmctl logs`: what the releases log, from the state directory. Read only.
+//! `crmctl logs`: what the releases log, from the state directory or from the engine. Read only.
+
+mod swarm;
 
 use std::time::Duration;
 
 use super::Context;
 use crate::cli::LogsArgs;
 use crate::error::{Error, Exit, chain};
+use crate::platform::AnyPlatform;
 use crate::platform::process::LogError;
 use crate::site::Needs;
 
@@ -18,10 +21,14 @@ const PERIOD: Duration = Duration::from_millis(200);
 pub(super) async fn command(context: &Context, arguments: &LogsArgs) -> Result<Exit, Error> {
     let name = &arguments.on.environment;
     let site = context.site(name, Needs::WhatIsThere)?;
+    let platform = match &site.platform {
+        AnyPlatform::Process(platform) => platform,
+        AnyPlatform::Swarm(platform) => return swarm::tell(context, platform, arguments).await,
+    };
     let refused = |error: LogError| Error::refused(chain(&error));
     let wanted = |line: &str| arguments.grep.as_deref().is_none_or(|text| line.contains(text));
-    let end = site.platform.last_log_lines(arguments.lines, wanted);
-    if !arguments.follow && site.platform.last_log_lines(1, |_| true).lines.is_empty() {
+    let end = platform.last_log_lines(arguments.lines, wanted);
+    if !arguments.follow && platform.last_log_lines(1, |_| true).lines.is_empty() {
         return Err(Error::refused(format!("`{name}` has logged nothing yet"))
             .hint(format!("run `crmctl deploy {name}`")));
     }
@@ -33,7 +40,7 @@ pub(super) async fn command(context: &Context, arguments: &LogsArgs) -> Result<E
     if !arguments.follow {
         return Ok(Exit::Done);
     }
-    let mut followed = site.platform.follow_log_after(&end).map_err(refused)?;
+    let mut followed = platform.follow_log_after(&end).map_err(refused)?;
     let mut look = tokio::time::interval(PERIOD);
     loop {
         let line = tokio::select! {

@@ -47,7 +47,7 @@ async fn target(site: &Site, id: &ReleaseId) -> Result<Target, Error> {
     if let Some(release) = known.into_iter().find(|release| release.id == *id) {
         return Ok(Target { id: release.id, commit: Some(release.commit), digest: Some(release.digest) });
     }
-    let file = release_directory::read(&site.state.releases(), id).ok_or_else(|| {
+    let file = site.release_file(id).await?.ok_or_else(|| {
         let name = &site.environment.facts.name;
         Error::refused(format!("release `{id}` is not known in `{name}`"))
             .hint(format!("run `crmctl status {name}`"))

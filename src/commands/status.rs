@@ -1,5 +1,7 @@
 //! `crmctl status`: what serves, what served before, who holds the lease, how the last run ended. Read only.
 
+use std::collections::BTreeMap;
+
 use phases::drift;
 use phases::engine::history;
 use phases::engine::ledger::Ledger;
@@ -11,7 +13,6 @@ use phases::rollback;
 use super::{Context, run};
 use crate::error::{Error, Exit};
 use crate::observe;
-use crate::release_directory;
 use crate::report::document::{LastRunView, LeaseView, ServingView, Status};
 use crate::report::json::{ReleaseView, word};
 use crate::site::{Needs, Site};
@@ -42,8 +43,15 @@ async fn read(site: &Site) -> Result<Status, Error> {
     let holder = site.ledger.holder().await.map_err(|error| run::ledger_error(&error))?;
     let (records, observed) = observe::remembered(site).await?;
     let platform = &observed.platform;
+    let mut files = BTreeMap::new();
+    for id in platform.serving.iter().chain(observed.releases.iter().map(|release| &release.id)) {
+        // A record that cannot be had says nothing more than the journal does.
+        if let Ok(Some(file)) = site.release_file(id).await {
+            files.insert(id.clone(), file);
+        }
+    }
     let view = |id: &ReleaseId| {
-        let file = release_directory::read(&site.state.releases(), id);
+        let file = files.get(id).cloned();
         let decided = observed.known(id);
         // A release whose build this journal has not seen was decided by its name alone.
         let said = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());

@@ -96,6 +96,30 @@ impl Engine {
         })
     }
 
+    /// Whether the registry of `image` has it, asked by the engine.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub async fn registry_has(
+        &self,
+        image: &str,
+        login: Option<&RegistryLogin>,
+    ) -> Result<bool, EngineError> {
+        let credentials = login.map(|login| login.credentials(registry_of(image)));
+        let asked = self
+            .ask("ask the registry", |client| async move {
+                client.inspect_registry_image(image, credentials).await
+            })
+            .await;
+        match asked {
+            Ok(_) => Ok(true),
+            Err(EngineError::NotFound { .. }) => Ok(false),
+            // Source: the registry's word for a tag or digest that it does not have, which the engine hands on.
+            Err(EngineError::Refused { message, .. }) if message.contains("manifest unknown") => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Fetches `repository@digest` from its registry.
     ///
     /// # Errors

@@ -59,9 +59,9 @@ pub(super) async fn probed(site: &Site, subject: &Subject) -> Result<Probed, Fai
     let address = url::Url::parse(&site.environment.facts.public_url)
         .map_err(|error| Failure::new(FailureClass::Refused, format!("`[backend] url`: {error}")))?;
     Ok(match subject {
-        Subject::Public { .. } => Probed::at(address),
-        Subject::Candidate { release } => match site.platform.private_socket(release).await {
-            Ok(Some(socket)) => Probed::through(address, socket),
+        Subject::Public { .. } => site.platform.public(address),
+        Subject::Candidate { release } => match site.platform.candidate(release, address).await {
+            Ok(Some(candidate)) => candidate,
             Err(error) => return Err(Failure::new(FailureClass::Failed, error.to_string())),
             Ok(None) => {
                 let message = format!("release `{release}` does not run as a candidate");

@@ -32,7 +32,7 @@ async fn with_sides(site: &Site, failure: Failure, to: Option<&ReleaseId>, from:
     let mut lines = Vec::new();
     for release in [Some(from), to].into_iter().flatten() {
         lines.push(side(site, release).await);
-        let last = site.platform.last_lines_of(release, LAST_LINES);
+        let last = site.platform.last_lines_of(release, LAST_LINES).await;
         if !last.is_empty() {
             lines.push(format!("the last lines of {release}:"));
             lines.extend(last);

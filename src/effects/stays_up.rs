@@ -8,7 +8,7 @@ use phases::engine::failure::{CheckEvidence, CheckOutcome};
 use phases::engine::ledger::Ledger;
 use phases::release::ReleaseId;
 
-use crate::platform::process::Death;
+use crate::platform::Death;
 use crate::run_id;
 use crate::site::Site;
 

@@ -4,6 +4,8 @@
 use std::path::Path;
 
 use super::document::{Document, Mistake};
+use super::hosting;
+use super::tables::hosting::Hosting;
 use super::tables::{
     self, Backend, Build, Contacts, Database, Ledger, Notify, Owners, Perf, PlatformName, Smoke, Top,
 };
@@ -15,6 +17,7 @@ pub(super) struct Tables {
     pub(super) build: Build,
     pub(super) database: Database,
     pub(super) ledger: Ledger,
+    pub(super) hosting: Hosting,
     pub(super) smoke: Smoke,
     pub(super) perf: Perf,
     pub(super) notify: Notify,
@@ -30,6 +33,11 @@ impl Tables {
         let build = document.table("build");
         let database = document.table("database");
         let ledger = document.table("ledger");
+        let engine = document.table("engine");
+        let registry = document.table("registry");
+        let edge = document.table("edge");
+        let page = document.table("page");
+        let limits = document.table("limits");
         let smoke = document.table("smoke");
         let perf = document.table("perf");
         let notify = document.table("notify");
@@ -43,6 +51,13 @@ impl Tables {
                 build: build?,
                 database: database?,
                 ledger: ledger?,
+                hosting: Hosting {
+                    engine: engine?,
+                    registry: registry?,
+                    edge: edge?,
+                    page: page?,
+                    limits: limits?,
+                },
                 smoke: smoke?,
                 perf: perf?,
                 notify: notify?,
@@ -116,6 +131,16 @@ impl Tables {
         );
         let embedded_elsewhere = self.database.embedded && top.platform == PlatformName::Swarm;
         check(!embedded_elsewhere, "embedded", "`embedded = true` needs `platform = \"process\"`".to_owned());
+        let is_swarm = top.platform == PlatformName::Swarm;
+        for table in tables::HOSTING {
+            let is_there = text.lines().any(|line| line.trim_start().starts_with(&format!("[{table}]")));
+            check(is_swarm || !is_there, table, format!("`[{table}]` needs `platform = \"swarm\"`"));
+        }
+        if is_swarm {
+            for (key, message) in hosting::senseless(&self.hosting, &self.backend.url) {
+                check(false, key, message);
+            }
+        }
         mistakes
     }
 }

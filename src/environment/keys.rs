@@ -127,7 +127,7 @@ use Strength::{Any, AtLeast, Dsn, Switch};
 use Topic::{Addresses, Crmctl, Database, Features, Keys, Logging, Redis};
 
 /// All of them.
-pub const KEYS: [Key; 28] = [
+pub const KEYS: [Key; 32] = [
     secret(Database, "POSTGRES_DSN", "database of the backend, as role crm_app", Dsn, MadeFor("crm_app")),
     own(
         Database,
@@ -135,6 +135,13 @@ pub const KEYS: [Key; 28] = [
         "the same database, as role crm_migrator",
         Dsn,
         MadeFor("crm_migrator"),
+    ),
+    own(
+        Database,
+        "POSTGRES_ADMIN_DSN",
+        "a role that makes roles and databases; only crmctl provision uses it",
+        Dsn,
+        Asked,
     ),
     own(Database, "LEDGER_DSN", "the shared ledger's own database", Dsn, MadeFor("crm_ledger")),
     plain(Redis, "REDIS_HOST", "cache server", Any, Asked),
@@ -172,6 +179,9 @@ pub const KEYS: [Key; 28] = [
     plain(Logging, "LOG_LEVEL", "ERROR, WARN, INFO, DEBUG or TRACE", Any, Usual("INFO")),
     secret(Logging, "SENTRY_DSN", "error tracking", Any, Asked),
     own(Crmctl, "SMOKE_PASSWORD", "password of the accounts that smoke tests use", AtLeast(8), Made(16)),
+    own(Crmctl, "CANDIDATE_KEY", "leads through the edge to a release that is tried", AtLeast(16), Made(24)),
+    own(Crmctl, "REGISTRY_USER", "account that pushes and pulls images", Any, Asked),
+    own(Crmctl, "REGISTRY_PASSWORD", "its password or token", AtLeast(8), Asked),
     own(Crmctl, "SLACK_WEBHOOK_URL", "address of the chat that is told about runs", Any, Asked),
     plain(Features, "CRM_FAULT", "breaks a test build on purpose; ignored by releases", Any, Asked),
 ];

@@ -12,6 +12,7 @@ use super::file::Tables;
 use super::fingerprint::fingerprint;
 use super::given::{given, named_keys};
 use super::secrets::Secrets;
+use super::tables::hosting::Hosting;
 use super::tables::{Backend, Database, Ledger, Notify, Owners, PlatformName, Smoke, Top};
 use crate::error::{Error, did_you_mean};
 
@@ -32,6 +33,8 @@ pub struct LoadedEnvironment {
     pub database: Database,
     /// `[ledger]`.
     pub ledger: Ledger,
+    /// What only an environment on a swarm has.
+    pub hosting: Hosting,
     /// `[smoke]`.
     pub smoke: Smoke,
     /// `[notify]`.
@@ -183,6 +186,7 @@ impl Tables {
             build_deadline: Duration::from_secs(self.build.deadline_seconds),
             database: self.database,
             ledger: self.ledger,
+            hosting: self.hosting,
             smoke: self.smoke,
             notify: self.notify,
             owners: self.owners,
@@ -198,6 +202,11 @@ impl Tables {
         let drain = self.top.drain_seconds.to_string();
         let mut plain = vec![("url", self.backend.url.as_str()), ("drain_seconds", drain.as_str())];
         plain.extend(self.backend.env.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        let limits = match self.top.platform {
+            PlatformName::Process => Vec::new(),
+            PlatformName::Swarm => self.hosting.limits.by_name(),
+        };
+        plain.extend(limits.iter().map(|(name, value)| (*name, value.as_str())));
         fingerprint(&plain, &given(secrets, &self.database, &self.ledger, &self.notify))
     }
 }

@@ -1,13 +1,19 @@
 //! The tables of an environment file, one type each, exactly as they are written. No IO, no environment.
 
+pub mod hosting;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Names of all tables.
-pub const NAMES: [&str; 9] =
-    ["backend", "build", "database", "ledger", "smoke", "perf", "notify", "owners", "contacts"];
+pub const NAMES: [&str; 14] = [
+    "backend", "build", "database", "ledger", "engine", "registry", "edge", "page", "limits", "smoke", "perf",
+    "notify", "owners", "contacts",
+];
+/// Those that only an environment on a swarm has.
+pub const HOSTING: [&str; 5] = ["engine", "registry", "edge", "page", "limits"];
 
 /// What stands above the first table.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

@@ -35,7 +35,6 @@ use release_environment::EnvironmentError;
 pub use release_environment::{EnvironmentVariable, ReleaseEnvironment, Variables};
 pub use supervised::SupervisorProgram;
 use supervised::{Supervised, Unanswered};
-pub use vitals::{Death, Resident};
 
 /// What the platform must know of its environment.
 #[derive(Clone)]

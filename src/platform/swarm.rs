@@ -4,7 +4,9 @@
 
 mod change;
 mod door;
+mod down;
 pub mod edge;
+mod logs;
 mod names;
 mod observe;
 mod ready;
@@ -16,20 +18,24 @@ mod spec;
 mod tasks;
 mod token;
 mod trouble;
+mod vitals;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bollard::auth::DockerCredentials;
+use checks::Subject;
 use phases::engine::effects::{EffectContext, EffectOutcome, Evidence};
 use phases::engine::platform::{Platform, PlatformState, PlatformUnreadable};
 use phases::release::ReleaseId;
 use serde_json::json;
+use url::Url;
 
-use crate::docker::{Engine, RegistryLogin};
+use crate::docker::{Engine, EngineError, RegistryLogin};
 use crate::error::chain;
-pub use door::{CANDIDATE_HEADER, Door};
+pub use door::{CANDIDATE_HEADER, Door, Way};
 pub use names::LONGEST_ENVIRONMENT;
+pub use logs::FollowedTasks;
 use names::{Kind, Names};
 pub use record::{Limits, ReleaseRecord, SecretValue};
 use spec::Pace;
@@ -79,6 +85,31 @@ impl SwarmPlatform {
             Ok(()) => done(format!("{} can be started", record.release)),
             Err(trouble) => trouble.into_outcome(),
         }
+    }
+
+    /// The engine it speaks to.
+    pub fn engine(&self) -> &Engine {
+        &self.options.engine
+    }
+
+    /// What users reach at `address`.
+    pub fn public(&self, address: Url) -> Subject {
+        self.options.door.subject(address)
+    }
+
+    /// The candidate, the way users will come; none when `release` is not on trial.
+    ///
+    /// # Errors
+    /// The engine cannot be asked.
+    pub async fn candidate(
+        &self,
+        release: &ReleaseId,
+        address: Url,
+    ) -> Result<Option<Subject>, PlatformUnreadable> {
+        let unreadable = |error: EngineError| PlatformUnreadable { reason: chain(&error) };
+        let found = self.find(Kind::Candidate).await.map_err(unreadable)?;
+        let is_on_trial = found.is_some_and(|service| service.release().as_ref() == Some(release));
+        Ok(is_on_trial.then(|| self.options.door.candidate(address)))
     }
 
     fn credentials(&self) -> Option<DockerCredentials> {

@@ -188,7 +188,7 @@ impl Machine {
         self.git(&["commit", "--quiet", "--allow-empty", "--message", message]);
     }
 
-    fn git(&self, arguments: &[&str]) {
+    pub(crate) fn git(&self, arguments: &[&str]) {
         let status = Command::new("git").args(arguments).current_dir(self.checkout()).status().unwrap();
         assert!(status.success(), "git {arguments:?}");
     }

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use crmctl::docker::Engine;
+use crmctl::release_directory::ReleaseFile;
 use crmctl::platform::swarm::edge::{Certificates, EdgeOptions};
-use crmctl::platform::swarm::{Door, Limits, ReleaseRecord, SecretValue, SwarmOptions, SwarmPlatform};
+use crmctl::platform::swarm::{Door, Way, Limits, ReleaseRecord, SecretValue, SwarmOptions, SwarmPlatform};
 use phases::engine::effects::EffectOutcome;
 use phases::engine::platform::Platform;
 use phases::release::ReleaseId;
@@ -39,7 +40,7 @@ impl SwarmStand {
         let (server, edge) = (server_image(&engine).await, edge_image(&engine).await);
         let port = TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
         let name = format!("t{}-{port}", std::process::id());
-        let door = Door::new(format!("http://127.0.0.1:{port}").parse().unwrap(), CANDIDATE.into()).unwrap();
+        let door = Door::new(format!("http://127.0.0.1:{port}").parse().unwrap(), CANDIDATE.into(), Way::default()).unwrap();
         let platform = SwarmPlatform::new(SwarmOptions {
             environment: name.clone(),
             engine: engine.clone(),
@@ -78,6 +79,7 @@ impl SwarmStand {
             schema: 1,
             release: release.clone(),
             image: self.image.clone(),
+            file: release_file(&release),
             variables: all,
             secrets: secrets.iter().map(|(name, value)| ((*name).to_owned(), object(name, value))).collect(),
             replicas: 1,
@@ -111,6 +113,20 @@ impl SwarmStand {
         let client = reqwest::Client::builder().pool_max_idle_per_host(0).no_proxy().build().unwrap();
         let answer = client.get(format!("http://127.0.0.1:{}/health/live", self.port)).send().await.ok()?;
         answer.headers().get("x-crm-release")?.to_str().ok()?.parse().ok()
+    }
+}
+
+/// A `release.json` as a build writes it.
+pub(crate) fn release_file(release: &ReleaseId) -> ReleaseFile {
+    ReleaseFile {
+        schema: 1,
+        id: release.to_string(),
+        commit: "0123456789ab".repeat(4)[..40].to_owned(),
+        dirty: false,
+        inputs: "sha256:0".to_owned(),
+        digest: format!("sha256:{release}"),
+        needs_schema: 1,
+        migrations: Vec::new(),
     }
 }
 

@@ -10,8 +10,8 @@ use hyper::Request;
 use hyper::http::uri::PathAndQuery;
 use hyper::http::{HeaderValue, Method, Uri};
 use reqwest::header::{HOST, HeaderMap, USER_AGENT};
-use rustls::pki_types::ServerName;
-use rustls_platform_verifier::ConfigVerifierExt;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls_platform_verifier::Verifier;
 use tokio_rustls::TlsConnector;
 
 use super::LoadError;
@@ -43,7 +43,8 @@ impl Route {
         let url = scene.subject.address(&filled.path).map_err(|error| refused(error.to_string()))?;
         let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
         let path = PathAndQuery::try_from(path).map_err(|error| refused(error.to_string()))?;
-        let mut headers = filled.headers;
+        let mut headers = crate::client::headers(scene.subject).map_err(|error| refused(error.to_string()))?;
+        headers.extend(filled.headers);
         let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
         let host = HeaderValue::from_str(host).map_err(|error| refused(error.to_string()))?;
         headers.entry(HOST).or_insert(host);
@@ -98,7 +99,8 @@ impl Address {
             None => {
                 let port =
                     url.port_or_known_default().ok_or_else(|| refused("it names no port".to_owned()))?;
-                let name = host.trim_matches(['[', ']']);
+                let own = subject.ip.map(|ip| ip.to_string());
+                let name = own.as_deref().unwrap_or_else(|| host.trim_matches(['[', ']']));
                 let found = tokio::net::lookup_host((name, port))
                     .await
                     .map_err(|error| refused(error.to_string()))?;
@@ -106,7 +108,7 @@ impl Address {
             }
         };
         let tls = match url.scheme() {
-            "https" => Some(tls(host).map_err(refused)?),
+            "https" => Some(tls(host, &subject.roots).map_err(refused)?),
             "http" => None,
             other => return Err(refused(format!("`{other}` is neither http nor https"))),
         };
@@ -114,9 +116,17 @@ impl Address {
     }
 }
 
-fn tls(host: &str) -> Result<(TlsConnector, ServerName<'static>), String> {
+fn tls(
+    host: &str,
+    roots: &[CertificateDer<'static>],
+) -> Result<(TlsConnector, ServerName<'static>), String> {
     install_tls();
-    let mut config = rustls::ClientConfig::with_platform_verifier().map_err(|error| error.to_string())?;
+    let builder = rustls::ClientConfig::builder();
+    let provider = builder.crypto_provider().clone();
+    let verifier = Verifier::new_with_extra_roots(roots.iter().cloned(), provider);
+    let verifier = verifier.map_err(|error| error.to_string())?;
+    let mut config =
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let name = host.trim_matches(['[', ']']).to_owned();
     let name = ServerName::try_from(name).map_err(|error| error.to_string())?;

@@ -48,6 +48,10 @@ pub enum Requirement {
     Disk,
     /// Who holds the ports.
     Ports,
+    /// The engine can be reached, is a swarm, and has the environment's edge.
+    Engine,
+    /// The registry takes images from here.
+    Registry,
     /// The secrets file: complete, private, no placeholders.
     Secrets,
     /// The database server can be reached or started.
@@ -69,6 +73,11 @@ pub enum Action {
     /// digest as the fact `digest`.
     BuildBackend {
         /// What to build.
+        release: Release,
+    },
+    /// Put the image of a built release together and give it to the engine, and to the registry where there is one.
+    BuildImage {
+        /// Of which.
         release: Release,
     },
     /// Start the private PostgreSQL, make roles, database, extensions, fence.
@@ -166,13 +175,18 @@ impl Action {
 
     /// An interruption may drop it half-way: it only looks, or what it leaves behind is in nobody's use.
     pub const fn is_droppable(&self) -> bool {
-        self.is_observation() || matches!(self, Self::BuildBackend { .. })
+        self.is_observation() || matches!(self, Self::BuildBackend { .. } | Self::BuildImage { .. })
     }
 
     /// It only makes ready or clears away: no user can tell whether it happened.
     pub const fn is_preparation(&self) -> bool {
-        let silent =
-            matches!(self, Self::BuildBackend { .. } | Self::EnsureDatabase | Self::StopLeftovers { .. });
+        let silent = matches!(
+            self,
+            Self::BuildBackend { .. }
+                | Self::BuildImage { .. }
+                | Self::EnsureDatabase
+                | Self::StopLeftovers { .. }
+        );
         self.is_observation() || silent
     }
 }

@@ -33,6 +33,8 @@ pub struct Database {
 pub struct Site {
     /// Releases built, with their digests.
     pub built: BTreeMap<ReleaseId, String>,
+    /// Releases whose image lies where nodes find it.
+    pub images: BTreeSet<ReleaseId>,
     /// The database's data; it outlives its server.
     pub database: Database,
     /// The database server runs.
@@ -142,6 +144,10 @@ impl FakeWorld {
         match action {
             Action::Require { requirement } => self.require(*requirement),
             Action::BuildBackend { release } => self.build(&release.id),
+            Action::BuildImage { release } => {
+                let id = release.id.clone();
+                self.change(|site| drop(site.images.insert(id)))
+            }
             Action::EnsureDatabase => self.change(|site| site.database_runs = true),
             Action::Migrate { versions, .. } => self.migrate(versions),
             Action::Seed { .. } => self.on_database(|site| site.database.seeded = true),
@@ -237,6 +243,7 @@ impl FakeWorld {
             Action::BuildBackend { release } => {
                 site.built.contains_key(&release.id) && machine.present.contains(&release.id)
             }
+            Action::BuildImage { release } => site.images.contains(&release.id),
             Action::EnsureDatabase => site.database_runs,
             Action::Migrate { versions, .. } => {
                 let applied = |version| site.database.applied.contains(version);

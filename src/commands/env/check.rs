@@ -1,6 +1,5 @@
 //! `crmctl env check`: each value that an environment needs or may have: given, missing, wrong or left out.
 
-use phases::environment::PlatformKind;
 use serde::Serialize;
 
 use super::{Context, file, load};
@@ -104,9 +103,6 @@ fn check(context: &Context, environment: &LoadedEnvironment, name: &str) -> Chec
         .collect();
     keys.extend(others);
     let next = match (mistakes.is_empty(), &path, &shown) {
-        (true, ..) if environment.facts.platform == PlatformKind::Swarm => {
-            "the platform `swarm` is not driven by this version yet".to_owned()
-        }
         (true, ..) => format!("crmctl env diff {name}"),
         (false, Some(path), _) if !path.exists() => format!("crmctl env init {name}"),
         (false, ..) => format!("mend these, then run `crmctl env check {name}` again"),

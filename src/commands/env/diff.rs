@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
 use super::Context;
 use crate::error::{Error, Exit};
+use crate::site::values::Hashes;
 use crate::site::{Needs, Site};
 
 /// The difference.
@@ -40,8 +40,11 @@ pub(super) async fn command(context: &Context, name: &str) -> Result<Exit, Error
 async fn difference(site: &Site) -> Result<Difference, Error> {
     let name = &site.environment.facts.name;
     let serving = site.serving().await?;
-    let given = serving.as_ref().map(|release| site.given_to(release)).transpose()?;
-    let (before, now) = (given.unwrap_or_default(), site.would_be_given()?);
+    let before = match &serving {
+        Some(release) => site.given_to(release).await?,
+        None => Hashes::new(),
+    };
+    let now = site.would_be_given()?;
     let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
     let mut difference = Difference {
         schema: 1,
@@ -56,7 +59,7 @@ async fn difference(site: &Site) -> Result<Difference, Error> {
         match (before.get(name), now.get(name)) {
             (None, Some(_)) => difference.added.push(name.clone()),
             (Some(_), None) => difference.removed.push(name.clone()),
-            (Some(before), Some(now)) if !is_same(before, now) => difference.changed.push(name.clone()),
+            (Some(before), Some(now)) if before != now => difference.changed.push(name.clone()),
             _ => {}
         }
     }
@@ -68,10 +71,6 @@ async fn difference(site: &Site) -> Result<Difference, Error> {
         format!("crmctl deploy {name}")
     };
     Ok(difference)
-}
-
-fn is_same(one: &SecretString, other: &SecretString) -> bool {
-    one.expose_secret() == other.expose_secret()
 }
 
 fn tell(context: &Context, difference: &Difference) {

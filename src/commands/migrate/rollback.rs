@@ -57,7 +57,7 @@ async fn under_lease(
     let (_, observed) = observe::remembered(site).await?;
     nothing_in_the_way(observed.blockage.clone(), &arguments.environment)?;
     let (set, database) = (subject.set()?, subject.database(&lease.run)?);
-    let releases = rollback_set::of(site, &observed);
+    let releases = rollback_set::of(site, &observed).await?;
     let needing = releases.iter().filter(|release| release.may_need(arguments.number));
     let options = RollbackOptions {
         author: effects::migrate::author(&lease.run),

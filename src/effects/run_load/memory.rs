@@ -6,7 +6,7 @@ use checks::MemoryUse;
 use phases::release::ReleaseId;
 use tokio::time::sleep;
 
-use crate::platform::process::Resident;
+use crate::platform::Resident;
 use crate::site::Site;
 
 /// How often it is looked at.
@@ -17,7 +17,7 @@ const MEGABYTE: u64 = 1_000_000;
 /// What was seen so far. A process that is started again begins anew, so the growth of each counts for itself.
 #[derive(Debug, Default)]
 struct Watched {
-    pid: i32,
+    process: String,
     before: u64,
     most: u64,
     /// The largest growth of an earlier process, with what it began and ended at.
@@ -27,9 +27,9 @@ struct Watched {
 
 impl Watched {
     fn see(&mut self, resident: Resident) {
-        if self.pid != resident.pid {
+        if self.process != resident.process {
             self.earlier = self.largest();
-            (self.pid, self.before, self.most) = (resident.pid, resident.bytes, resident.bytes);
+            (self.process, self.before, self.most) = (resident.process, resident.bytes, resident.bytes);
         }
         self.most = self.most.max(resident.bytes);
         self.samples += 1;
@@ -83,8 +83,8 @@ mod tests {
     fn growth_is_counted_from_the_first_look_at_each_process() {
         let mut watched = Watched::default();
         assert_eq!(watched.result(), None);
-        let mut see = |pid, megabytes: u64| {
-            watched.see(Resident { pid, bytes: megabytes * MEGABYTE });
+        let mut see = |number: u32, megabytes: u64| {
+            watched.see(Resident { process: number.to_string(), bytes: megabytes * MEGABYTE });
             watched.result().unwrap()
         };
         see(1, 40);

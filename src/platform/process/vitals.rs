@@ -5,27 +5,10 @@ use phases::engine::platform::{PlatformUnreadable, Role};
 use phases::release::ReleaseId;
 
 use super::{ProcessPlatform, unreadable};
+use crate::platform::{Death, Resident};
 
 /// Kilobytes of `/proc` are of 1024 bytes.
 const KILOBYTE: u64 = 1024;
-
-/// The end of a process that nobody asked to end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Death {
-    /// `exited with code 1 at 2026-11-24T12:03:01.000Z`.
-    pub what: String,
-    /// The last lines it logged, newest last.
-    pub last_words: Vec<String>,
-}
-
-/// The process of a release, as long as it is the same one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Resident {
-    /// Its number.
-    pub pid: i32,
-    /// Resident memory, in bytes.
-    pub bytes: u64,
-}
 
 impl ProcessPlatform {
     /// The memory of what runs `release`; none while it does not run, or while nobody can tell.
@@ -33,7 +16,7 @@ impl ProcessPlatform {
         let state = self.supervised().read().await.ok()?;
         let pid = state.usable(release)?.process.pid;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        Some(Resident { pid, bytes: resident_bytes(&status)? })
+        Some(Resident { process: pid.to_string(), bytes: resident_bytes(&status)? })
     }
 
     /// The last time that `release` died by itself since then, be it that it was started again.

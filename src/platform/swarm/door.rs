@@ -1,10 +1,13 @@
 //! The way users come: through the edge, TLS included. The candidate is reached the same way by who knows the environment's
 //! candidate header.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use checks::Subject;
 use phases::release::ReleaseId;
-use reqwest::{Client, StatusCode};
+use reqwest::{Certificate, Client, StatusCode};
+use rustls::pki_types::CertificateDer;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -21,6 +24,16 @@ pub struct Door {
     url: Url,
     client: Client,
     candidate: SecretString,
+    way: Way,
+}
+
+/// How the public address is reached from here, where that is not what everybody would do.
+#[derive(Debug, Clone, Default)]
+pub struct Way {
+    /// Address of the edge, whatever the name service says.
+    pub ip: Option<IpAddr>,
+    /// Authorities that are trusted besides those of this machine, DER.
+    pub roots: Vec<CertificateDer<'static>>,
 }
 
 /// Whom a question is for.
@@ -42,20 +55,32 @@ pub(super) struct Answer {
 }
 
 impl Door {
-    /// The public address, and the value of the candidate header. Each question comes over a new connection.
+    /// The public address, the value of the candidate header, and the way there. Each question comes over a new connection.
     ///
     /// # Errors
-    /// The system has no randomness or no certificates.
-    pub fn new(url: Url, candidate: SecretString) -> Result<Self, reqwest::Error> {
+    /// The system has no randomness or no certificates, or a root is none.
+    pub fn new(url: Url, candidate: SecretString, way: Way) -> Result<Self, reqwest::Error> {
         // The header is for nobody else.
         let alone = reqwest::redirect::Policy::none();
-        let client = Client::builder()
-            .pool_max_idle_per_host(0)
-            .timeout(PATIENCE)
-            .no_proxy()
-            .redirect(alone)
-            .build()?;
-        Ok(Self { url, client, candidate })
+        let mut builder =
+            Client::builder().pool_max_idle_per_host(0).timeout(PATIENCE).no_proxy().redirect(alone);
+        if let (Some(ip), Some(host)) = (way.ip, url.host_str()) {
+            builder = builder.resolve(host, SocketAddr::new(ip, 0));
+        }
+        for root in &way.roots {
+            builder = builder.add_root_certificate(Certificate::from_der(root)?);
+        }
+        Ok(Self { url, client: builder.build()?, candidate, way })
+    }
+
+    /// What users reach at `address`, as checks ask it.
+    pub(super) fn subject(&self, address: Url) -> Subject {
+        Subject::at(address).with_ip(self.way.ip).with_roots(self.way.roots.clone())
+    }
+
+    /// The candidate, as checks ask it.
+    pub(super) fn candidate(&self, address: Url) -> Subject {
+        self.subject(address).with_header(CANDIDATE_HEADER, self.candidate.clone())
     }
 
     /// Asks once.

@@ -15,6 +15,7 @@ use super::SwarmPlatform;
 use super::names::{self, RELEASE};
 use super::trouble::Trouble;
 use crate::docker::EngineError;
+use crate::release_directory::ReleaseFile;
 
 /// Kind of the object.
 const RECORD: &str = "release";
@@ -29,8 +30,10 @@ pub struct ReleaseRecord {
     pub schema: u32,
     /// Which release.
     pub release: ReleaseId,
-    /// `repository@sha256:…`.
+    /// `repository@sha256:…`, or `repository:tag` of an engine that has it from crmctl alone.
     pub image: String,
+    /// Its `release.json`: the schema it needs, for who has no other copy.
+    pub file: ReleaseFile,
     /// Variables that are no secrets.
     pub variables: BTreeMap<String, String>,
     /// Secrets: name that the backend knows → name of the engine's object.
@@ -111,7 +114,10 @@ impl SwarmPlatform {
     }
 
     /// The record of a release; none when it was never put there.
-    pub(super) async fn record(&self, release: &ReleaseId) -> Result<Option<ReleaseRecord>, EngineError> {
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub async fn record(&self, release: &ReleaseId) -> Result<Option<ReleaseRecord>, EngineError> {
         Ok(self
             .records()
             .await?

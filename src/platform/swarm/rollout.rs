@@ -21,7 +21,7 @@ pub(super) const PERIOD: Duration = Duration::from_millis(100);
 /// Log lines told of what failed.
 const LINES_TOLD: usize = 20;
 /// On top of what a release may take to get ready: the engine's own watching and stopping.
-const ENGINE_TIME: Duration = Duration::from_secs(60);
+pub(super) const ENGINE_TIME: Duration = Duration::from_secs(60);
 /// For so long every answer has to come from the right release: longer than the edge, which looks tasks up each second, may still
 /// know one that the engine has just taken away. At random it would have asked that one by then.
 const SURE: Duration = Duration::from_millis(1_500);
@@ -180,7 +180,7 @@ fn running(tasks: &[Seen], release: &ReleaseId) -> i64 {
     i64::try_from(tasks.iter().filter(ours).count()).unwrap_or(i64::MAX)
 }
 
-fn others_wanted(tasks: &[Seen], release: &ReleaseId) -> bool {
+pub(super) fn others_wanted(tasks: &[Seen], release: &ReleaseId) -> bool {
     tasks.iter().any(|task| task.release != *release && task.is_wanted && task.is_alive())
 }
 

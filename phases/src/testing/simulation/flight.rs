@@ -52,7 +52,7 @@ pub(crate) struct Flight {
 impl What {
     pub(crate) const fn target(&self) -> Target {
         match self {
-            Self::Apply(Action::BuildBackend { .. }) => Target::Builder,
+            Self::Apply(Action::BuildBackend { .. } | Action::BuildImage { .. }) => Target::Builder,
             Self::Apply(Action::EnsureDatabase | Action::Seed { .. } | Action::StartJobs) => Target::Site,
             Self::Apply(Action::Migrate { .. }) => Target::Database,
             Self::Apply(_) | Self::Undo(_) | Self::Fence => Target::Platform,
@@ -72,7 +72,7 @@ impl What {
     /// How long it takes at most when all is well.
     pub(crate) const fn usual(&self) -> Duration {
         Duration::from_secs(match self {
-            Self::Apply(Action::BuildBackend { .. }) => 60,
+            Self::Apply(Action::BuildBackend { .. } | Action::BuildImage { .. }) => 60,
             Self::Apply(Action::Migrate { .. }) => 30,
             Self::Apply(Action::AwaitReady { .. }) => 6,
             Self::Apply(Action::ShiftTraffic { .. }) | Self::Undo(_) => 3,

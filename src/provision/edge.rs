@@ -1,0 +1,47 @@
+//! Network and edge: made once. A deploy never touches them.
+
+use super::State;
+use crate::environment::tables::hosting::CertificatesName;
+use crate::error::{Error, chain};
+use crate::platform::swarm::SwarmPlatform;
+use crate::platform::swarm::edge::{Certificates, EdgeOptions};
+use crate::site::Site;
+use crate::site::swarm::CANDIDATE_KEY;
+
+pub(super) async fn look(platform: &SwarmPlatform) -> State {
+    match platform.has_edge().await {
+        Ok(true) => State::There("there".to_owned()),
+        Ok(false) => State::Missing("network and edge".to_owned()),
+        // Before there is a swarm there are no services.
+        Err(error) if error.hint().contains("swarm init") => State::Missing("network and edge".to_owned()),
+        Err(error) => State::Wrong { said: chain(&error), hint: error.hint() },
+    }
+}
+
+pub(super) async fn make(site: &Site, platform: &SwarmPlatform) -> Result<String, Error> {
+    let environment = &site.environment;
+    environment.require_secrets()?;
+    let candidate = environment.secrets.get(CANDIDATE_KEY).cloned().ok_or_else(|| {
+        Error::refused(format!("`{CANDIDATE_KEY}` is missing"))
+            .hint(format!("run `crmctl env init {}`", environment.facts.name))
+    })?;
+    let edge = &environment.hosting.edge;
+    let hosts = environment.hosts();
+    let options = EdgeOptions {
+        image: edge.image.clone(),
+        hosts: hosts.clone(),
+        http_port: edge.http_port,
+        https_port: edge.https_port,
+        certificates: match edge.certificates {
+            CertificatesName::Acme => Certificates::Acme,
+            CertificatesName::Internal => Certificates::Internal,
+            CertificatesName::None => Certificates::None,
+        },
+        candidate,
+    };
+    platform.ensure_edge(&options).await.map_err(|error| Error::refused(chain(&error)).hint(error.hint()))?;
+    platform.until_edge_runs().await.map_err(|failure| {
+        Error::refused(failure.message).hint(failure.hint.unwrap_or_default())
+    })?;
+    Ok(format!("{} on ports {} and {}", hosts.join(", "), edge.http_port, edge.https_port))
+}
