@@ -1,4 +1,4 @@
-.PHONY: deploy test test-full lint audit bench artifacts
+.PHONY: deploy test test-full lint audit bench artifacts staging-up staging-down
 
 # Builds crmctl and brings the CRM up on http://127.0.0.1:8000.
 deploy:
@@ -30,6 +30,14 @@ bench:
 # The servers that end-to-end tests deploy, the breakable one included (CRM_FAULT).
 artifacts:
 	scripts/build-artifacts
+
+# A staging of its own on this machine: engine, registry, sshd, PostgreSQL and Redis from Debian packages (root). Then:
+# target/debug/crmctl deploy staging --yes
+staging-up:
+	scripts/staging up
+
+staging-down:
+	scripts/staging down
 
 lint:
 	cargo fmt --all --check

@@ -18,7 +18,7 @@ pub mod ledger;
 pub mod notify;
 pub mod observe;
 pub mod platform;
-mod provision;
+pub mod provision;
 pub mod release_directory;
 pub mod report;
 pub mod requirements;

@@ -20,7 +20,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// The client could not be built; the sentence says why.
-pub(crate) fn build(subject: &Subject) -> Result<reqwest::Client, String> {
+pub fn build(subject: &Subject) -> Result<reqwest::Client, String> {
     install_tls();
     let mut builder = reqwest::Client::builder()
         .no_proxy()

@@ -28,6 +28,7 @@ pub use outcome::{CheckOutcome, Outcome, Owner, Severity, SuiteReport};
 pub use run::run_suite;
 pub use schedule::Observer;
 pub use strict::{FileError, Mistake};
+pub use client::build as client;
 pub use subject::{Subject, read_roots};
 pub use suite::{CheckInfo, SessionInfo, Suite};
 pub use tls::install_tls;

@@ -12,7 +12,6 @@ use super::Context;
 use super::run::{Run, ledger_error};
 use crate::cli::{ReleaseArgs, ReleaseVerb, ResolveArgs};
 use crate::error::{Error, Exit};
-use crate::release_directory;
 use crate::site::{Needs, Site};
 
 /// Rejects a release, or frees it again.

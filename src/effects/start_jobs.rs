@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use phases::engine::effects::{EffectContext, EffectOutcome, Evidence, Probe};
 use phases::engine::failure::{Failure, FailureClass};
-use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::Value;
+use url::Url;
 
 use crate::error::chain;
 use crate::site::Site;
@@ -32,7 +32,7 @@ pub(super) async fn probe(site: &Site) -> Probe {
 /// Nobody answers, or the answer does not tell: a 503 says that jobs are late, or that nothing is known.
 pub async fn running(site: &Site) -> Result<bool, String> {
     let url = format!("{}/scheduled-tasks/health", site.environment.facts.public_url);
-    let answer = client()?.get(url).send().await.map_err(|error| broken(HEALTH, error))?;
+    let answer = client(site)?.get(url).timeout(TIMEOUT).send().await.map_err(|error| broken(HEALTH, error))?;
     let status = answer.status();
     let body: Value = answer.json().await.map_err(|error| broken(HEALTH, error))?;
     told(status, &body).ok_or_else(|| format!("`{HEALTH}` answered {status} and tells nothing of the jobs"))
@@ -50,7 +50,7 @@ fn told(status: StatusCode, body: &Value) -> Option<bool> {
 
 /// Logs in as the smoke suite does and starts them.
 pub(super) async fn apply(site: &Site, _context: &EffectContext<'_>) -> EffectOutcome {
-    let (base, client) = (&site.environment.facts.public_url, client());
+    let (base, client) = (&site.environment.facts.public_url, client(site));
     let client = match client {
         Ok(client) => client,
         Err(message) => return EffectOutcome::NotDone(failure(message)),
@@ -59,7 +59,7 @@ pub(super) async fn apply(site: &Site, _context: &EffectContext<'_>) -> EffectOu
         Ok(token) => token,
         Err(message) => return EffectOutcome::NotDone(failure(message)),
     };
-    match client.post(format!("{base}{START}")).bearer_auth(token).send().await {
+    match client.post(format!("{base}{START}")).timeout(TIMEOUT).bearer_auth(token).send().await {
         Ok(answer) if answer.status().is_success() => EffectOutcome::Done(evidence()),
         Ok(answer) => EffectOutcome::NotDone(failure(format!("`{START}` answered {}", answer.status()))),
         // It may have been heard all the same.
@@ -71,7 +71,7 @@ async fn log_in(site: &Site, client: &Client) -> Result<String, String> {
     let account = site.smoke_account()?;
     let body = serde_json::json!({ "email": account.email, "password": account.password.expose_secret() });
     let url = format!("{}{LOGIN}", site.environment.facts.public_url);
-    let answer = client.post(url).json(&body).send().await.map_err(|error| broken(LOGIN, error))?;
+    let answer = client.post(url).timeout(TIMEOUT).json(&body).send().await.map_err(|error| broken(LOGIN, error))?;
     if !answer.status().is_success() {
         return Err(format!("`{LOGIN}` answered {}", answer.status()));
     }
@@ -80,11 +80,10 @@ async fn log_in(site: &Site, client: &Client) -> Result<String, String> {
     token.map(str::to_owned).ok_or_else(|| "the login gave no access token".to_owned())
 }
 
-/// Straight to the release: no proxy and no other address ever sees the CEO's password.
-fn client() -> Result<Client, String> {
-    checks::install_tls();
-    let client = Client::builder().no_proxy().redirect(Policy::none()).timeout(TIMEOUT).build();
-    client.map_err(|error| chain(&error))
+/// As checks reach it: no proxy and no other address ever sees the CEO's password.
+fn client(site: &Site) -> Result<Client, String> {
+    let address = Url::parse(&site.environment.facts.public_url).map_err(|error| error.to_string())?;
+    checks::client(&site.platform.public(address))
 }
 
 fn broken(path: &str, error: reqwest::Error) -> String {

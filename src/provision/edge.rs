@@ -1,12 +1,19 @@
 //! Network and edge: made once. A deploy never touches them.
 
+use std::path::Path;
+
 use super::State;
+use crate::docker::EngineError;
 use crate::environment::tables::hosting::CertificatesName;
 use crate::error::{Error, chain};
+use crate::image;
 use crate::platform::swarm::SwarmPlatform;
-use crate::platform::swarm::edge::{Certificates, EdgeOptions};
+use crate::platform::swarm::edge::{ARGUMENTS, Certificates, EdgeOptions};
 use crate::site::Site;
 use crate::site::swarm::CANDIDATE_KEY;
+
+/// Tag of its image.
+const TAG: &str = "packed";
 
 pub(super) async fn look(platform: &SwarmPlatform) -> State {
     match platform.has_edge().await {
@@ -26,9 +33,13 @@ pub(super) async fn make(site: &Site, platform: &SwarmPlatform) -> Result<String
             .hint(format!("run `crmctl env init {}`", environment.facts.name))
     })?;
     let edge = &environment.hosting.edge;
+    let image = match &edge.program {
+        None => edge.image.clone(),
+        Some(program) => packed(site, platform, &site.root.join(program)).await?,
+    };
     let hosts = environment.hosts();
     let options = EdgeOptions {
-        image: edge.image.clone(),
+        image,
         hosts: hosts.clone(),
         http_port: edge.http_port,
         https_port: edge.https_port,
@@ -44,4 +55,26 @@ pub(super) async fn make(site: &Site, platform: &SwarmPlatform) -> Result<String
         Error::refused(failure.message).hint(failure.hint.unwrap_or_default())
     })?;
     Ok(format!("{} on ports {} and {}", hosts.join(", "), edge.http_port, edge.https_port))
+}
+
+/// The Caddy of this machine as an image that every node finds; gives its reference.
+async fn packed(site: &Site, platform: &SwarmPlatform, program: &Path) -> Result<String, Error> {
+    let images = site.images(platform.engine().clone());
+    let repository = images.repository_of("edge");
+    let (file, reference) = (program.to_owned(), format!("{repository}:{TAG}"));
+    let packing = {
+        let reference = reference.clone();
+        tokio::task::spawn_blocking(move || image::of_program(&file, &ARGUMENTS, &reference))
+    };
+    let packed = packing.await.map_err(|error| Error::refused(error.to_string()))?;
+    let packed = packed.map_err(|error| Error::refused(chain(&error)).hint(error.hint()))?;
+    let refused = |error: EngineError| Error::refused(chain(&error)).hint(error.hint());
+    images.engine.load(packed.archive).await.map_err(refused)?;
+    let Some(registry) = &images.registry else { return Ok(reference) };
+    let pushed = images.engine.push(&repository, TAG, registry.login.as_ref()).await;
+    let pushed = pushed.map_err(|error| {
+        let failure = registry.failure(&error);
+        Error::refused(failure.message).hint(failure.hint.unwrap_or_default())
+    })?;
+    Ok(format!("{repository}@{}", pushed.digest))
 }

@@ -59,6 +59,14 @@ impl Images {
         format!("{repository}:{}", image::tag(release))
     }
 
+    /// Repository of something beside the releases.
+    pub fn repository_of(&self, what: &str) -> String {
+        match &self.registry {
+            Some(registry) => format!("{}-{what}", registry.repository),
+            None => format!("crm-{}-{what}", self.environment),
+        }
+    }
+
     /// Whether nodes find it: the engine has it, or its registry.
     ///
     /// # Errors

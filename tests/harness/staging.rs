@@ -28,6 +28,8 @@ impl Staging {
 
     /// The same with lines of its environment file replaced.
     pub(crate) async fn with(replacements: &[(&str, &str)]) -> Self {
+        // Fails when it was done before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let machine = Machine::new();
         let (port, redis_port) = (free_port(), free_port());
         let name = format!("s{}-{port}", std::process::id());

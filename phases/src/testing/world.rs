@@ -146,7 +146,9 @@ impl FakeWorld {
             Action::BuildBackend { release } => self.build(&release.id),
             Action::BuildImage { release } => {
                 let id = release.id.clone();
-                self.change(|site| drop(site.images.insert(id)))
+                self.change(|site| {
+                    site.images.insert(id);
+                })
             }
             Action::EnsureDatabase => self.change(|site| site.database_runs = true),
             Action::Migrate { versions, .. } => self.migrate(versions),

@@ -45,6 +45,8 @@ pub struct Edge {
     /// Image of Caddy, at least 2.6, as nodes find it.
     #[serde(default = "caddy")]
     pub image: String,
+    /// A Caddy of this machine instead, put into an image as releases are; relative to the repository root.
+    pub program: Option<String>,
     /// Where certificates come from.
     #[serde(default)]
     pub certificates: CertificatesName,
@@ -64,6 +66,7 @@ impl Default for Edge {
     fn default() -> Self {
         Self {
             image: caddy(),
+            program: None,
             certificates: CertificatesName::default(),
             http_port: http(),
             https_port: https(),

@@ -2,12 +2,23 @@
 
 use super::super::record::Limits;
 use super::*;
+use crate::release_directory::ReleaseFile;
 
 fn record() -> ReleaseRecord {
     ReleaseRecord {
         schema: 1,
         release: "0123456789ab.01234567".parse().unwrap(),
         image: "registry.example:5000/crm@sha256:00".to_owned(),
+        file: ReleaseFile {
+            schema: 1,
+            id: "0123456789ab.01234567".to_owned(),
+            commit: "01".repeat(20),
+            dirty: false,
+            inputs: "sha256:00".to_owned(),
+            digest: "sha256:00".to_owned(),
+            needs_schema: 18,
+            migrations: Vec::new(),
+        },
         variables: BTreeMap::from([("LOG_LEVEL".to_owned(), "INFO".to_owned())]),
         secrets: BTreeMap::from([("JWT_SECRET".to_owned(), "crm-e-JWT_SECRET-00".to_owned())]),
         replicas: 2,
