@@ -149,6 +149,9 @@ pub struct DeployArgs {
     /// Why a phase is left out; goes into the journal
     #[arg(long, value_name = "TEXT", requires = "skip")]
     pub reason: Option<String>,
+    /// Overwrite what another tool has changed on what serves
+    #[arg(long)]
+    pub adopt: bool,
 }
 
 /// Phases of the pipeline as typed.

@@ -5,6 +5,7 @@ pub(crate) mod engine;
 pub(crate) mod machine;
 pub(crate) mod raw;
 pub(crate) mod sockets;
+pub(crate) mod registry;
 pub(crate) mod ssh;
 pub(crate) mod staging;
 pub(crate) mod terminal;

@@ -23,6 +23,7 @@ pub fn drift(observed: &Observed) -> Vec<String> {
         let others = role(Role::Serving).filter(|other| *other != serving);
         found.extend(others.map(|other| format!("`{other}` serves too")));
     }
+    found.extend(platform.foreign.iter().cloned());
     if !unfinished {
         let strays = role(Role::Candidate).filter(|candidate| Some(*candidate) != platform.serving.as_ref());
         found.extend(strays.map(|stray| format!("`{stray}` runs without traffic, and no run is under way")));

@@ -209,6 +209,7 @@ impl Situation<'_> {
         let Some(release) = release else { return Ok(()) };
         if self.runs(Phase::Deploy) {
             self.check_not_blocked(release)?;
+            self.check_not_foreign(release)?;
         }
         let (migrates, deploys) = (self.runs(Phase::Migrate), self.runs(Phase::Deploy));
         let (id, environment) = (release.id.clone(), self.environment.name.clone());
@@ -230,6 +231,17 @@ impl Situation<'_> {
             }),
             _ => Ok(()),
         }
+    }
+
+    /// A switch writes the whole service: what somebody else has put there goes only on the operator's word.
+    fn check_not_foreign(&self, release: &Release) -> Result<(), PlanError> {
+        let foreign = &self.observed.platform.foreign;
+        let switches = self.observed.alive() != Some(&release.id);
+        if foreign.is_empty() || self.request.adopt || !switches {
+            return Ok(());
+        }
+        let environment = self.environment.name.clone();
+        Err(PlanError::Foreign { what: foreign.join("; "), environment })
     }
 
     fn check_schema(&self, release: &Release, migrates: bool, deploys: bool) -> Result<(), PlanError> {

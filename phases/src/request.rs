@@ -54,12 +54,14 @@ pub struct Request {
     pub to: Option<ReleaseId>,
     /// `migrate` runs contract migrations too.
     pub contract: bool,
+    /// What somebody else has changed on what serves may be overwritten.
+    pub adopt: bool,
 }
 
 impl Request {
     /// A verb with nothing else said.
     pub const fn new(verb: Verb) -> Self {
-        Self { verb, from: None, only: Vec::new(), skip: Vec::new(), to: None, contract: false }
+        Self { verb, from: None, only: Vec::new(), skip: Vec::new(), to: None, contract: false, adopt: false }
     }
 
     /// `crmctl deploy` without flags.
@@ -120,6 +122,14 @@ pub enum PlanError {
     NotBuilt {
         /// Which.
         id: ReleaseId,
+        /// Environment.
+        environment: String,
+    },
+    /// What serves was changed by somebody else, and the switch would undo that.
+    #[error("{what}")]
+    Foreign {
+        /// What was changed.
+        what: String,
         /// Environment.
         environment: String,
     },
@@ -198,6 +208,9 @@ impl PlanError {
                 "deploy a new commit or configuration, or run `crmctl release unblock {environment} {id}`"
             ),
             Self::NotBuilt { environment, .. } => format!("run `crmctl build {environment}`"),
+            Self::Foreign { environment, .. } => format!(
+                "see who did and why; `crmctl deploy {environment} --adopt` overwrites it, `crmctl rollback {environment}` too"
+            ),
             Self::NotMigrated { environment, .. } => format!("run `crmctl migrate {environment}`"),
             Self::BehindContract { environment, .. } => format!(
                 "run `crmctl build {environment}` and `crmctl migrate {environment} --contract`, once no release to go back to needs the old shape"

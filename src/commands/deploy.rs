@@ -23,6 +23,7 @@ pub(super) async fn command(
         );
     }
     let mut request = Request::deploy();
+    request.adopt = arguments.adopt;
     request.from = arguments.from.map(phase);
     request.only = arguments.only.iter().copied().map(phase).collect();
     request.skip =

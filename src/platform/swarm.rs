@@ -6,6 +6,7 @@ mod change;
 mod door;
 mod down;
 pub mod edge;
+mod foreign;
 mod logs;
 mod names;
 mod observe;

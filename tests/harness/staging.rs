@@ -113,6 +113,34 @@ dev = "@devlead"
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     }
 
+    /// Adds a line to the secrets file, or takes away the one of that key.
+    pub(crate) fn give(&self, key: &str, value: Option<&str>) {
+        let file = self.machine.checkout().join(format!(".env.{}", self.name));
+        let text = std::fs::read_to_string(&file).unwrap();
+        let kept = text.lines().filter(|line| !line.starts_with(&format!("{key}=")));
+        let mut lines: Vec<String> = kept.map(str::to_owned).collect();
+        lines.extend(value.map(|value| format!("{key}={value}")));
+        std::fs::write(&file, lines.join("\n") + "\n").unwrap();
+    }
+
+    /// Kills its Redis.
+    pub(crate) fn end_redis(&mut self) {
+        let _ = self.redis.kill();
+        let _ = self.redis.wait();
+    }
+
+    /// The engine's own command line.
+    pub(crate) fn docker(&self, arguments: &[&str]) -> Said {
+        let mut command = Command::new("docker");
+        command.args(["--host", &engine().address().to_string()]).args(arguments);
+        command.output().unwrap().into()
+    }
+
+    /// Name of the service that serves.
+    pub(crate) fn service(&self) -> String {
+        format!("crm-{}-backend", self.name)
+    }
+
     fn database(&self) -> String {
         format!("crm_{}", self.name.replace('-', "_"))
     }
@@ -168,7 +196,7 @@ impl Drop for Staging {
 }
 
 /// Where containers of the tests' engine find this machine.
-fn gateway() -> String {
+pub(crate) fn gateway() -> String {
     std::env::var("TEST_GATEWAY").expect("run make test, or scripts/with-services")
 }
 
@@ -177,6 +205,7 @@ fn database_port() -> u16 {
     url::Url::parse(&url).unwrap().port().unwrap()
 }
 
-fn free_port() -> u16 {
+/// A port that nobody has.
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port()
 }

@@ -43,6 +43,9 @@ pub struct PlatformState {
     pub present: Vec<ReleaseId>,
     /// Highest token accepted.
     pub token: u64,
+    /// What somebody else has changed on what serves, one sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreign: Vec<String>,
 }
 
 /// Why the platform could not be read.

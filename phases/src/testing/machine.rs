@@ -30,6 +30,8 @@ pub struct Machine {
     pub present: BTreeSet<ReleaseId>,
     /// Highest token accepted.
     pub token: u64,
+    /// What somebody else has changed.
+    pub foreign: Vec<String>,
     /// Releases that do not get ready.
     pub behaviour: BTreeMap<ReleaseId, Behaviour>,
 }
@@ -48,6 +50,7 @@ impl Machine {
             previous: self.previous.clone(),
             present: self.present.iter().cloned().collect(),
             token: self.token,
+            foreign: self.foreign.clone(),
         }
     }
 

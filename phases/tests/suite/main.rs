@@ -6,6 +6,7 @@ mod contract_stage;
 mod endings;
 mod facts;
 mod fence;
+mod foreign;
 mod generic;
 mod lease;
 mod leftovers;

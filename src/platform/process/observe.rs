@@ -20,6 +20,7 @@ pub(super) fn platform_state(
         .map(|instance| Instance { release: instance.release, role: instance.role, since: instance.since })
         .collect();
     Ok(PlatformState {
+        foreign: Vec::new(),
         instances,
         serving: stored.serving,
         previous: stored.previous,

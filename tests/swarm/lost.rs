@@ -1,0 +1,75 @@
+//! Going back from the engine alone, and going on after a kill: whatever else is away, what the engine keeps is enough.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use crate::harness::client::Load;
+use crate::harness::staging::Staging;
+
+const WITHOUT_PERF: [&str; 5] = ["--yes", "--skip", "perf", "--reason", "not this story"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_needs_the_engine_and_nothing_else() {
+    let mut staging = Staging::new().await;
+    staging.crmctl("provision", &["--yes"]).exits(0);
+    staging.crmctl("deploy", &WITHOUT_PERF).exits(0);
+    let first = staging.answering().await.unwrap();
+    staging.commit("second");
+    staging.crmctl("deploy", &WITHOUT_PERF).exits(0);
+    // What was built here is gone, the cache is dead, and crmctl finds no database.
+    std::fs::remove_dir_all(staging.machine.state().join(&staging.name).join("releases")).unwrap();
+    staging.end_redis();
+    let nowhere = "postgresql://crm_migrator:0f1e2d3c4b5a@127.0.0.1:1/crm";
+    staging.give("POSTGRES_MIGRATOR_DSN", Some(nowhere));
+    let load = Load::start_light(staging.port, 50);
+    // It goes back, and the smoke that follows says what is wrong with the world.
+    staging.crmctl("rollback", &["--yes"]).exits(30).says(&["rollback.shift", "smoke/health", "degraded"]);
+    let seen = load.stop();
+    assert_eq!(seen.failures, Vec::<String>::new());
+    assert_eq!(staging.answering().await.as_ref(), Some(&first));
+    staging.crmctl("history", &[]).exits(0).says(&["rollback"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deploy_that_was_killed_in_its_switch_is_resumed() {
+    let staging = Staging::new().await;
+    staging.crmctl("provision", &["--yes"]).exits(0);
+    staging.crmctl("deploy", &WITHOUT_PERF).exits(0);
+    let first = staging.answering().await.unwrap();
+    staging.commit("second");
+    let load = Load::start_light(staging.port, 50);
+    killed_at(&staging, "deploy.shift");
+    let status = staging.crmctl("status", &["--output", "json"]).exits(0).json();
+    assert!(status["next"].as_str().unwrap().contains("resume"), "{status}");
+    staging.crmctl("resume", &["--yes"]).exits(0);
+    let second = staging.answering().await.unwrap();
+    assert_ne!(first, second);
+    staging.commit("third");
+    killed_at(&staging, "deploy.shift");
+    staging.crmctl("rollback", &["--yes"]).exits(0);
+    assert_eq!(staging.answering().await.as_ref(), Some(&second), "the unfinished run is taken back");
+    let seen = load.stop();
+    assert_eq!(seen.failures, Vec::<String>::new());
+}
+
+/// Deploys and kills it as soon as the step begins.
+fn killed_at(staging: &Staging, step: &str) {
+    let mut arguments = vec!["deploy", staging.name.as_str(), "--output", "json"];
+    arguments.extend(WITHOUT_PERF);
+    let mut command = staging.machine.command(&arguments);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut reached = false;
+    for line in lines.map_while(Result::ok) {
+        let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+        if event["event"] == "step.started" && event["step"] == step {
+            reached = true;
+            // The engine has heard of it by then.
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            child.kill().unwrap();
+            break;
+        }
+    }
+    child.wait().unwrap();
+    assert!(reached, "the deploy never came to `{step}`");
+}
