@@ -151,7 +151,7 @@ impl Site {
                 let options = release_environment::platform_options(&environment, &state)?;
                 AnyPlatform::Process(ProcessPlatform::new(options))
             }
-            PlatformKind::Swarm => AnyPlatform::Swarm(swarm::platform(&environment, place)?),
+            PlatformKind::Swarm => AnyPlatform::Swarm(Box::new(swarm::platform(&environment, place)?)),
         };
         Ok(Self { environment, state, platform, ledger, root: place.root.clone(), source, tell })
     }

@@ -46,6 +46,13 @@ pub(super) fn senseless(hosting: &Hosting, url: &str) -> Vec<(&'static str, Stri
         "`http_port` and `https_port` must be two ports".to_owned(),
     );
     check(!edge.image.trim().is_empty(), "image", "`[edge] image` is empty".to_owned());
+    let files = edge.certificate.is_some() && edge.key.is_some();
+    let none = edge.certificate.is_none() && edge.key.is_none();
+    check(
+        if edge.certificates == CertificatesName::Files { files } else { none },
+        "certificates",
+        "`certificates = \"files\"` goes with `certificate` and `key`, and they with it".to_owned(),
+    );
     let api = Url::parse(url).ok();
     let encrypted = edge.certificates != CertificatesName::None;
     for (key, place, url) in [("url", "[backend] url", api), ("page", "[page] url", page_url(hosting))] {

@@ -9,6 +9,8 @@ pub enum Strength {
     Any,
     /// A password: at least this many bytes.
     AtLeast(usize),
+    /// At least so many letters, digits, `-` and `_`: it stands in a configuration as it is.
+    Word(usize),
     /// A PostgreSQL DSN with user and password.
     Dsn,
     /// `true` or `false`.
@@ -123,7 +125,7 @@ const fn own(
 }
 
 use Origin::{Asked, Made, MadeFor, Usual};
-use Strength::{Any, AtLeast, Dsn, Switch};
+use Strength::{Any, AtLeast, Dsn, Switch, Word};
 use Topic::{Addresses, Crmctl, Database, Features, Keys, Logging, Redis};
 
 /// All of them.
@@ -179,7 +181,7 @@ pub const KEYS: [Key; 32] = [
     plain(Logging, "LOG_LEVEL", "ERROR, WARN, INFO, DEBUG or TRACE", Any, Usual("INFO")),
     secret(Logging, "SENTRY_DSN", "error tracking", Any, Asked),
     own(Crmctl, "SMOKE_PASSWORD", "password of the accounts that smoke tests use", AtLeast(8), Made(16)),
-    own(Crmctl, "CANDIDATE_KEY", "leads through the edge to a release that is tried", AtLeast(16), Made(24)),
+    own(Crmctl, "CANDIDATE_KEY", "leads through the edge to a release that is tried", Word(16), Made(24)),
     own(Crmctl, "REGISTRY_USER", "account that pushes and pulls images", Any, Asked),
     own(Crmctl, "REGISTRY_PASSWORD", "its password or token", AtLeast(8), Asked),
     own(Crmctl, "SLACK_WEBHOOK_URL", "address of the chat that is told about runs", Any, Asked),

@@ -197,6 +197,9 @@ fn weakness_as(name: &str, key: &keys::Key, value: &str) -> Option<String> {
         Strength::AtLeast(_) if key.secret && monotone(value) => {
             Some(format!("`{name}` is weak: one character over and over"))
         }
+        Strength::Word(least) if value.len() < least || !value.chars().all(is_word) => {
+            Some(format!("`{name}` must be at least {least} letters, digits, `-` and `_`"))
+        }
         Strength::Dsn if value.contains(['<', '>']) => {
             Some(format!("`{name}` has a place in <…> to fill in ({})", key.purpose))
         }
@@ -208,6 +211,10 @@ fn weakness_as(name: &str, key: &keys::Key, value: &str) -> Option<String> {
         }
         _ => None,
     }
+}
+
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-' || c == '_'
 }
 
 fn monotone(value: &str) -> bool {
@@ -260,6 +267,15 @@ mod tests {
     fn single_quotes_keep_a_dollar() {
         let secrets = load("REDIS_PASSWORD='pa$sword123'\n").ok().unwrap();
         assert_eq!(secrets.get("REDIS_PASSWORD").unwrap().expose_secret(), "pa$sword123");
+    }
+
+    #[test]
+    fn what_stands_in_a_configuration_as_it_is_is_a_word() {
+        assert!(load("CANDIDATE_KEY=0123456789abcdef\n").is_ok());
+        for bad in ["short", "'0123456789abcdef }'", "0123456789abcde/"] {
+            let mistakes = load(&format!("CANDIDATE_KEY={bad}\n")).err().unwrap();
+            assert!(mistakes[0].contains("letters, digits"), "{mistakes:?}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub enum AnyPlatform {
     /// Processes of this machine.
     Process(ProcessPlatform),
     /// Docker Engine's orchestrator.
-    Swarm(SwarmPlatform),
+    Swarm(Box<SwarmPlatform>),
 }
 
 impl AnyPlatform {
@@ -26,7 +26,7 @@ impl AnyPlatform {
     fn as_platform(&self) -> &dyn Platform {
         match self {
             Self::Process(platform) => platform,
-            Self::Swarm(platform) => platform,
+            Self::Swarm(platform) => &**platform,
         }
     }
 

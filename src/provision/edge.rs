@@ -47,6 +47,10 @@ pub(super) async fn make(site: &Site, platform: &SwarmPlatform) -> Result<String
             CertificatesName::Acme => Certificates::Acme,
             CertificatesName::Internal => Certificates::Internal,
             CertificatesName::None => Certificates::None,
+            CertificatesName::Files => Certificates::Files {
+                certificate: read(site, edge.certificate.as_deref())?,
+                key: read(site, edge.key.as_deref())?.into(),
+            },
         },
         candidate,
     };
@@ -55,6 +59,14 @@ pub(super) async fn make(site: &Site, platform: &SwarmPlatform) -> Result<String
         Error::refused(failure.message).hint(failure.hint.unwrap_or_default())
     })?;
     Ok(format!("{} on ports {} and {}", hosts.join(", "), edge.http_port, edge.https_port))
+}
+
+fn read(site: &Site, name: Option<&str>) -> Result<String, Error> {
+    let file = site.root.join(name.unwrap_or_default());
+    std::fs::read_to_string(&file).map_err(|error| {
+        Error::refused(format!("`{}`: {error}", file.display()))
+            .hint("look at `certificate` and `key` of `[edge]`")
+    })
 }
 
 /// The Caddy of this machine as an image that every node finds; gives its reference.

@@ -97,7 +97,7 @@ pub(crate) async fn figures(
     kept(transaction, period, only, None).await
 }
 
-/// The same of a `few` metrics.
+/// The same of a `few` metrics, their durations as a whole and not by bucket.
 ///
 /// # Errors
 /// When the database did not say.
@@ -182,17 +182,21 @@ async fn happened(
 /// `$1` tenant, `$2` first day, `$3` day after the last, `$4` the only vendedor, `$5` few metrics. Texts of their own instead of
 /// "or null", for which a plan that is kept would read all that happened in these days.
 fn from_rollups(only: Option<Uuid>, few: Option<Few>) -> String {
-    let buckets: Vec<String> = (1..=8).map(|n| format!("sum(buckets[{n}])::bigint")).collect();
+    let each: Vec<String> = (1..=8).map(|n| format!("sum(buckets[{n}])::bigint")).collect();
+    let buckets = if few.is_some() { WHOLE.to_owned() } else { each.join(", ") };
     let one = if only.is_some() { "seller_id = $4" } else { "$4::uuid IS NULL" };
     let metrics = if few.is_some() { "metric = ANY($5)" } else { "$5::text[] IS NULL" };
     format!(
-        "SELECT seller_id, metric AS kind, sum(count)::bigint AS count, sum(sum)::bigint AS sum, ARRAY[{}] AS buckets, \
+        "SELECT seller_id, metric AS kind, sum(count)::bigint AS count, sum(sum)::bigint AS sum, ARRAY[{buckets}] AS buckets, \
                 count(*) FILTER (WHERE count > 0) AS days \
          FROM seller_metrics_daily WHERE tenant_id = $1 AND day >= $2 AND day < $3 AND {one} AND {metrics} \
-         GROUP BY seller_id, metric",
-        buckets.join(", ")
+         GROUP BY seller_id, metric"
     )
 }
+
+/// All durations in one bucket: eight sums over every cell take longer than all the rest.
+const WHOLE: &str = "sum(CASE WHEN metric IN ('response', 'first_response', 'first_response_own', 'assigned') \
+     THEN buckets[1] + buckets[2] + buckets[3] + buckets[4] + buckets[5] + buckets[6] + buckets[7] + buckets[8] ELSE 0 END)::bigint";
 
 /// Sums of `rows (seller_id, kind, value, occurred_at, sign)`; `$5` is the zone of the days.
 pub(super) fn sums_of(rows: &str) -> String {

@@ -50,6 +50,10 @@ pub struct Edge {
     /// Where certificates come from.
     #[serde(default)]
     pub certificates: CertificatesName,
+    /// PEM file with the certificates for all hosts, of `certificates = "files"`.
+    pub certificate: Option<String>,
+    /// PEM file with their key.
+    pub key: Option<String>,
     /// Port of the host for HTTP.
     #[serde(default = "http")]
     pub http_port: u16,
@@ -68,6 +72,8 @@ impl Default for Edge {
             image: caddy(),
             program: None,
             certificates: CertificatesName::default(),
+            certificate: None,
+            key: None,
             http_port: http(),
             https_port: https(),
             ip: None,
@@ -85,6 +91,8 @@ pub enum CertificatesName {
     Acme,
     /// An authority of the edge's own.
     Internal,
+    /// Files of the operator's.
+    Files,
     /// None: something in front of the edge has them.
     None,
 }

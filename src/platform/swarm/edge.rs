@@ -19,7 +19,7 @@ use bollard::query_parameters::{
     ListTasksOptionsBuilder,
 };
 use phases::engine::failure::{Failure, FailureClass};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use tokio::time::{Duration, Instant, sleep};
 
@@ -39,6 +39,9 @@ const HTTP: u16 = 8080;
 const HTTPS: u16 = 8443;
 /// Place of its configuration, inside. A secret, since the candidate header is in it.
 const CONFIGURATION: &str = "/run/secrets/Caddyfile";
+/// Names of its own certificate and key, inside.
+const CERTIFICATE: &str = "edge.pem";
+const KEY: &str = "edge.key";
 /// As Caddy is begun.
 pub const ARGUMENTS: [&str; 5] = ["run", "--config", CONFIGURATION, "--adapter", "caddyfile"];
 
@@ -60,7 +63,7 @@ pub struct EdgeOptions {
 }
 
 /// Where certificates come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Certificates {
     /// There are none: HTTP only, behind something that has them.
     None,
@@ -68,6 +71,19 @@ pub enum Certificates {
     Acme,
     /// From an authority of its own, which clients have to trust.
     Internal,
+    /// These, for all hosts; another one is another edge.
+    Files {
+        /// Chain, PEM, the host's own first.
+        certificate: String,
+        /// Its key, PEM.
+        key: SecretString,
+    },
+}
+
+impl Certificates {
+    fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
 }
 
 impl SwarmPlatform {
@@ -80,9 +96,12 @@ impl SwarmPlatform {
         if self.has_edge().await? {
             return Ok(made_network);
         }
-        let secret = self.edge_configuration(options).await?;
-        let spec = service(&self.names, options, &secret);
-        self.make(spec).await?;
+        let mut files = vec![self.kept("Caddyfile", &caddyfile::caddyfile(&self.names, options)).await?];
+        if let Certificates::Files { certificate, key } = &options.certificates {
+            files.push(self.kept(CERTIFICATE, certificate).await?);
+            files.push(self.kept(KEY, key.expose_secret()).await?);
+        }
+        self.make(service(&self.names, options, &files)).await?;
         Ok(true)
     }
 
@@ -162,10 +181,9 @@ impl SwarmPlatform {
             .await
     }
 
-    /// Its configuration as a secret; gives name and id.
-    async fn edge_configuration(&self, options: &EdgeOptions) -> Result<(String, String), EngineError> {
-        let text = caddyfile::caddyfile(&self.names, options);
-        let hash = hex::encode(Sha256::digest(&text));
+    /// A file of the edge, as a secret.
+    async fn kept(&self, file: &'static str, text: &str) -> Result<Kept, EngineError> {
+        let hash = hex::encode(Sha256::digest(text));
         let name = format!("{}-{}", self.names.edge(), &hash[..12]);
         let filter = HashMap::from([("name".to_owned(), vec![name.clone()])]);
         let listing = ListSecretsOptionsBuilder::default().filters(&filter).build();
@@ -175,7 +193,7 @@ impl SwarmPlatform {
             .ask("list its secrets", |client| async move { client.list_secrets(Some(listing)).await })
             .await?;
         if let Some(id) = known.into_iter().find_map(|secret| secret.id) {
-            return Ok((name, id));
+            return Ok(Kept { file, name, id });
         }
         let spec = SecretSpec {
             name: Some(name.clone()),
@@ -186,13 +204,22 @@ impl SwarmPlatform {
         let made = self
             .options
             .engine
-            .ask("keep the edge's configuration", |client| async move { client.create_secret(spec).await })
+            .ask("keep a file of the edge", |client| async move { client.create_secret(spec).await })
             .await?;
-        Ok((name, made.id))
+        Ok(Kept { file, name, id: made.id })
     }
 }
 
-fn service(names: &Names, options: &EdgeOptions, (name, id): &(String, String)) -> ServiceSpec {
+/// A file that the engine keeps as a secret.
+struct Kept {
+    /// Its name in the edge.
+    file: &'static str,
+    /// Name of the secret.
+    name: String,
+    id: String,
+}
+
+fn service(names: &Names, options: &EdgeOptions, files: &[Kept]) -> ServiceSpec {
     let port = |inside: u16, outside: u16| EndpointPortConfig {
         protocol: Some(EndpointPortConfigProtocolEnum::TCP),
         target_port: Some(i64::from(inside)),
@@ -201,14 +228,14 @@ fn service(names: &Names, options: &EdgeOptions, (name, id): &(String, String)) 
         ..EndpointPortConfig::default()
     };
     let mut ports = vec![port(HTTP, options.http_port)];
-    if options.certificates != Certificates::None {
+    if !options.certificates.is_none() {
         ports.push(port(HTTPS, options.https_port));
     }
     ServiceSpec {
         name: Some(names.edge()),
         labels: Some(names.labels(EDGE)),
         task_template: Some(TaskSpec {
-            container_spec: Some(container(names, options, name, id)),
+            container_spec: Some(container(names, options, files)),
             networks: Some(vec![NetworkAttachmentConfig {
                 target: Some(names.network()),
                 ..NetworkAttachmentConfig::default()
@@ -224,7 +251,7 @@ fn service(names: &Names, options: &EdgeOptions, (name, id): &(String, String)) 
     }
 }
 
-fn container(names: &Names, options: &EdgeOptions, name: &str, id: &str) -> TaskSpecContainerSpec {
+fn container(names: &Names, options: &EdgeOptions, files: &[Kept]) -> TaskSpecContainerSpec {
     let kept = |target: &str, typ: MountType, source: Option<String>| Mount {
         target: Some(target.to_owned()),
         source,
@@ -249,18 +276,22 @@ fn container(names: &Names, options: &EdgeOptions, name: &str, id: &str) -> Task
             options: Some(vec!["ndots:1".to_owned()]),
             ..TaskSpecContainerSpecDnsConfig::default()
         }),
-        secrets: Some(vec![TaskSpecContainerSpecSecrets {
-            file: Some(TaskSpecContainerSpecFile {
-                name: Some("Caddyfile".to_owned()),
-                // Images of Caddy differ in their user, and nothing else runs there.
-                uid: Some("0".to_owned()),
-                gid: Some("0".to_owned()),
-                mode: Some(0o444),
-            }),
-            secret_id: Some(id.to_owned()),
-            secret_name: Some(name.to_owned()),
-        }]),
+        secrets: Some(files.iter().map(mounted).collect()),
         ..TaskSpecContainerSpec::default()
+    }
+}
+
+fn mounted(kept: &Kept) -> TaskSpecContainerSpecSecrets {
+    TaskSpecContainerSpecSecrets {
+        file: Some(TaskSpecContainerSpecFile {
+            name: Some(kept.file.to_owned()),
+            // Images of Caddy differ in their user, and nothing else runs there.
+            uid: Some("0".to_owned()),
+            gid: Some("0".to_owned()),
+            mode: Some(0o444),
+        }),
+        secret_id: Some(kept.id.clone()),
+        secret_name: Some(kept.name.clone()),
     }
 }
 
@@ -271,7 +302,7 @@ mod tests {
     #[test]
     fn without_certificates_one_port_is_published() {
         let (names, options) = (Names::new("staging"), caddyfile::tests::options(Certificates::None));
-        let ports = service(&names, &options, &(String::new(), String::new())).endpoint_spec.unwrap().ports;
+        let ports = service(&names, &options, &[]).endpoint_spec.unwrap().ports;
         assert_eq!(ports.unwrap().len(), 1);
     }
 }

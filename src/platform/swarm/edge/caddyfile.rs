@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use super::super::door::CANDIDATE_HEADER;
 use super::super::names::{Kind, Names};
-use super::{Certificates, EdgeOptions, HTTP, HTTPS};
+use super::{CERTIFICATE, Certificates, EdgeOptions, HTTP, HTTPS, KEY};
 use crate::image::PORT;
 
 /// The whole configuration. Pure.
@@ -14,7 +14,7 @@ pub(super) fn caddyfile(names: &Names, options: &EdgeOptions) -> String {
     let candidate = options.candidate.expose_secret();
     let mut text = String::from("{\n\tadmin off\n\tgrace_period 10s\n");
     let _ = writeln!(text, "\thttp_port {HTTP}\n\thttps_port {HTTPS}\n\tstorage file_system /data");
-    if options.certificates == Certificates::None {
+    if options.certificates.is_none() {
         text.push_str("\tauto_https off\n");
     }
     let _ = writeln!(
@@ -25,8 +25,12 @@ pub(super) fn caddyfile(names: &Names, options: &EdgeOptions) -> String {
     );
     for host in &options.hosts {
         let _ = writeln!(text, "{} {{", address(host, options));
-        if options.certificates == Certificates::Internal {
-            text.push_str("\ttls internal\n");
+        match options.certificates {
+            Certificates::Internal => text.push_str("\ttls internal\n"),
+            Certificates::Files { .. } => {
+                let _ = writeln!(text, "\ttls /run/secrets/{CERTIFICATE} /run/secrets/{KEY}");
+            }
+            Certificates::None | Certificates::Acme => {}
         }
         text.push_str("\tlog\n");
         let _ = writeln!(text, "\t@candidate header {CANDIDATE_HEADER} {candidate}");
@@ -51,7 +55,7 @@ fn route(text: &mut String, handle: &str, service: &str, more: &str) {
 fn address(host: &str, options: &EdgeOptions) -> String {
     match options.certificates {
         Certificates::None => format!("http://{host}:{HTTP}"),
-        Certificates::Acme | Certificates::Internal => format!("https://{host}"),
+        Certificates::Acme | Certificates::Internal | Certificates::Files { .. } => format!("https://{host}"),
     }
 }
 
@@ -82,6 +86,13 @@ pub(super) mod tests {
     #[test]
     fn it_names_no_release_and_keeps_the_header_out_of_the_log() {
         insta::assert_snapshot!(caddyfile(&Names::new("staging"), &options(Certificates::Acme)));
+    }
+
+    #[test]
+    fn certificates_of_the_operators_are_used_for_every_host() {
+        let files = Certificates::Files { certificate: "PEM".to_owned(), key: "KEY".into() };
+        let text = caddyfile(&Names::new("staging"), &options(files));
+        assert_eq!(text.matches("tls /run/secrets/edge.pem /run/secrets/edge.key").count(), 2, "{text}");
     }
 
     #[test]
