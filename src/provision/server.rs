@@ -15,6 +15,10 @@ use crate::site::{Site, database};
 /// Key of a DSN whose role may make roles and databases; nothing else uses it.
 pub(super) const ADMIN: &str = "POSTGRES_ADMIN_DSN";
 
+/// Codes of a password that is wrong, a role that is not there or may not come in, a database that is not there, a right that is
+/// missing.
+const MISSING: [&str; 4] = ["28P01", "28000", "3D000", "42501"];
+
 /// A DSN taken apart.
 pub(super) struct Dsn {
     pub(super) text: SecretString,
@@ -71,10 +75,9 @@ pub(super) async fn find(dsn: &SecretString) -> Found {
     match database::connect(dsn).await {
         Ok(_) => Found::Well,
         Err(error) => {
-            let code = error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned());
-            // Password, role, database, right to connect.
-            match code.as_deref() {
-                Some("28P01" | "28000" | "3D000" | "42501") => Found::Missing(error.to_string()),
+            let said = error.as_database_error().map(|error| (error.code(), error.message()));
+            match said {
+                Some((Some(code), said)) if MISSING.contains(&code.as_ref()) => Found::Missing(said.to_owned()),
                 _ => Found::Away(error.to_string()),
             }
         }
