@@ -69,6 +69,11 @@ impl OwnGroup {
         self.child.stderr.take()
     }
 
+    /// It has ended, as far as the system can say.
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Waits for its end.
     ///
     /// # Errors

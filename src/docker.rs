@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::{API_DEFAULT_VERSION, Docker};
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 pub use address::EngineAddress;
@@ -31,19 +31,19 @@ pub const IMAGES: Duration = Duration::from_secs(600);
 pub struct Engine {
     address: EngineAddress,
     ssh_config: Option<PathBuf>,
-    connected: Arc<OnceCell<Connected>>,
+    connected: Arc<Mutex<Option<Connected>>>,
 }
 
 /// A connection, and what it goes through.
 struct Connected {
     client: Docker,
-    _link: Option<Link>,
+    link: Option<Link>,
 }
 
 impl Engine {
     /// The engine at an address. Touches nothing.
     pub fn new(address: EngineAddress) -> Self {
-        Self { address, ssh_config: None, connected: Arc::new(OnceCell::new()) }
+        Self { address, ssh_config: None, connected: Arc::new(Mutex::new(None)) }
     }
 
     /// The same, reached with a configuration of `ssh` other than the operator's: a CI job brings its own.
@@ -89,15 +89,30 @@ impl Engine {
         let client = self.client().await?;
         match timeout(limit, question(client)).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(EngineError::of(what, &self.address, error)),
+            Ok(Err(error)) => {
+                let error = EngineError::of(what, &self.address, error);
+                // A connection that has just broken is made anew by the next question.
+                if matches!(error, EngineError::Unreachable { .. }) {
+                    *self.connected.lock().await = None;
+                }
+                Err(error)
+            }
             Err(_) => Err(EngineError::Silent { what, address: self.address.to_string(), limit }),
         }
     }
 
-    /// The one connection, made when there is none yet; a failure is not remembered.
+    /// The one connection, made when there is none yet or the one there was has broken; a failure is not remembered.
     async fn client(&self) -> Result<Docker, EngineError> {
-        let connected = self.connected.get_or_try_init(|| self.connect()).await?;
-        Ok(connected.client.clone())
+        let mut connected = self.connected.lock().await;
+        if let Some(connected) = connected.as_mut()
+            && !connected.link.as_mut().is_some_and(Link::is_broken)
+        {
+            return Ok(connected.client.clone());
+        }
+        // Before another one is made, so that what the broken one holds is given back.
+        *connected = None;
+        let fresh = self.connect().await?;
+        Ok(connected.insert(fresh).client.clone())
     }
 
     async fn connect(&self) -> Result<Connected, EngineError> {
@@ -110,7 +125,7 @@ impl Engine {
         };
         let client = open(&socket).map_err(|error| EngineError::of("answer", &self.address, error))?;
         match timeout(QUICK, client.negotiate_version()).await {
-            Ok(Ok(client)) => Ok(Connected { client, _link: link }),
+            Ok(Ok(client)) => Ok(Connected { client, link }),
             Ok(Err(error)) => Err(EngineError::of("tell its version", &self.address, error)),
             Err(_) => Err(EngineError::Silent {
                 what: "tell its version",

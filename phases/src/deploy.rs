@@ -67,7 +67,7 @@ fn switch(environment: &Environment, release: &Release, observed: &Observed) -> 
         start("deploy.start", &release.id),
         await_ready("deploy.ready", &release.id),
         gate(environment, &release.id),
-        shift("deploy.shift", &release.id, previous),
+        shift("deploy.shift", &release.id, previous, false),
     ];
     // Where jobs are switched off they never run, whatever the stored flag says.
     steps.extend(environment.jobs.then(start_jobs));
@@ -90,13 +90,13 @@ pub(crate) fn await_ready(step: &str, id: &ReleaseId) -> Step {
 }
 
 /// The candidate gets the public address.
-pub(crate) fn shift(step: &str, to: &ReleaseId, from: Option<ReleaseId>) -> Step {
+pub(crate) fn shift(step: &str, to: &ReleaseId, from: Option<ReleaseId>, back: bool) -> Step {
     let title = match &from {
         Some(from) => format!("give traffic to {to}, drain {from}"),
         None => format!("give traffic to {to}"),
     };
     let undo = Undo::RestoreTraffic { to: from.clone(), from: to.clone() };
-    Step::new(step, title, Action::ShiftTraffic { to: to.clone(), from }, undo)
+    Step::new(step, title, Action::ShiftTraffic { to: to.clone(), from, back }, undo)
 }
 
 fn gate(environment: &Environment, id: &ReleaseId) -> Step {

@@ -27,7 +27,7 @@ pub fn plan(environment: &Environment, to: &ReleaseId, observed: &Observed) -> P
     let mut steps = vec![
         start("rollback.start", to),
         await_ready("rollback.ready", to),
-        shift("rollback.shift", to, previous(to, observed)),
+        shift("rollback.shift", to, previous(to, observed), true),
     ];
     // After the switch, which needs no database: whether it comes up is reported and changes nothing.
     if environment.embedded_database && observed.database == DatabaseState::Absent {

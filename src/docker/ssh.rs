@@ -35,7 +35,7 @@ pub(super) struct Link {
     directory: PathBuf,
     /// Ends the program on the other side when it closes, whoever closes it.
     _lifeline: Option<ChildStdin>,
-    _ssh: OwnGroup,
+    ssh: OwnGroup,
 }
 
 impl Link {
@@ -51,16 +51,21 @@ impl Link {
             refused(address, &format!("`ssh` cannot be run: {error}"))
         })?;
         let lifeline = ssh.stdin();
-        let mut link = Self { socket, directory, _lifeline: lifeline, _ssh: ssh };
+        let mut link = Self { socket, directory, _lifeline: lifeline, ssh };
         link.until_it_stands(address).await.map(|()| link)
+    }
+
+    /// It has broken: the network was gone, or somebody has ended it.
+    pub(super) fn is_broken(&mut self) -> bool {
+        self.ssh.has_ended()
     }
 
     async fn until_it_stands(&mut self, address: &SshAddress) -> Result<(), EngineError> {
         let begun = Instant::now();
-        let mut complaints = self._ssh.stderr();
+        let mut complaints = self.ssh.stderr();
         loop {
             tokio::select! {
-                ended = self._ssh.wait() => {
+                ended = self.ssh.wait() => {
                     let mut said = Vec::new();
                     if let (Ok(_), Some(complaints)) = (ended, &mut complaints) {
                         let _ = complaints.read_to_end(&mut said).await;

@@ -38,6 +38,15 @@ impl AnyPlatform {
         }
     }
 
+    /// Gives `to`, which has served before, the public address.
+    pub async fn shift_back(&self, to: &ReleaseId, context: &EffectContext<'_>) -> EffectOutcome {
+        match self {
+            Self::Process(platform) => platform.shift(to, context).await,
+            // Its candidate ends as that of what one comes from would.
+            Self::Swarm(platform) => platform.restore(Some(to), to, context).await,
+        }
+    }
+
     /// What users reach at `address`.
     pub fn public(&self, address: Url) -> Subject {
         match self {

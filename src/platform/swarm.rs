@@ -148,7 +148,7 @@ impl Platform for SwarmPlatform {
     async fn shift(&self, to: &ReleaseId, context: &EffectContext<'_>) -> EffectOutcome {
         let shifted = async {
             self.roll_out(to, Pace::Careful, context).await?;
-            self.end_candidate(to, context.token).await
+            self.settle(to, to, context.token).await
         };
         match shifted.await {
             Ok(_) => done(format!("{to} serves")),
@@ -169,7 +169,7 @@ impl Platform for SwarmPlatform {
                 return Ok("nothing serves".to_owned());
             };
             self.roll_out(to, Pace::Swift, context).await?;
-            self.end_candidate(from, context.token).await?;
+            self.settle(to, from, context.token).await?;
             Ok(format!("{to} serves again"))
         };
         match restored.await {

@@ -44,3 +44,29 @@ async fn what_the_engine_took_back_is_taken_back() {
     );
     assert_eq!(stand.answering().await, Some(old));
 }
+
+/// A fence writes the service, and the engine would begin a rollout that is under way anew, with nothing to go back to.
+#[tokio::test]
+async fn a_fence_waits_for_the_engine_to_go_back() {
+    let stand = SwarmStand::new().await;
+    let step = StepId("deploy.shift".to_owned());
+    let context = EffectContext { run: "run-1", token: 1, step: &step, progress: &|_| {} };
+    let platform = &stand.platform;
+    let done = |outcome: EffectOutcome| assert!(matches!(outcome, EffectOutcome::Done(_)), "{outcome:?}");
+    let old = stand.provide(Behaviour::Well).await;
+    done(platform.start(&old, &context).await);
+    done(platform.await_ready(&old, &context).await);
+    done(platform.shift(&old, &context).await);
+    // It answers nothing, so the engine finds it sick.
+    let bad = stand.release(&[("CRM_FAULT", "exit")], &SECRETS).await;
+    let fence = async {
+        tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+        platform.fence(2).await
+    };
+    let (shifted, fenced) = tokio::join!(platform.shift(&bad, &context), fence);
+    done(fenced);
+    assert!(!matches!(shifted, EffectOutcome::Done(_)), "{shifted:?}");
+    let state = platform.state().await.unwrap();
+    assert_eq!((state.serving, state.token), (Some(old.clone()), 2));
+    assert_eq!(stand.answering().await, Some(old));
+}

@@ -90,11 +90,40 @@ async fn no_connection_outlives_its_engine() {
     }
 }
 
+/// A network that was gone for a while is no reason to begin anew.
+#[tokio::test]
+async fn a_broken_connection_is_made_anew() {
+    let host = SshHost::start();
+    let far = behind(&host.address(&socket()), host.config());
+    let forward = format!(":{}", socket().display());
+    let before = name(&far).await.unwrap();
+    let ssh = connection(host.port, &forward).unwrap();
+    let mut kill = std::process::Command::new("kill");
+    assert!(kill.args(["-9", &ssh.to_string()]).status().unwrap().success());
+    // What is asked while it breaks may fail; what is asked then does not.
+    let begun = Instant::now();
+    let after = loop {
+        match name(&far).await {
+            Ok(after) => break after,
+            Err(error) => assert!(begun.elapsed() < Duration::from_secs(20), "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(after, before);
+    assert_ne!(connection(host.port, &forward), Some(ssh));
+}
+
 /// Is there an `ssh` to this port with this forward?
 fn lives(port: u16, forward: &str) -> bool {
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    let mut commands = processes.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
-    commands.any(|command| {
+    connection(port, forward).is_some()
+}
+
+/// Number of the `ssh` to this port with this forward.
+fn connection(port: u16, forward: &str) -> Option<u32> {
+    let numbers = std::fs::read_dir("/proc").unwrap().flatten();
+    let mut numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    numbers.find(|number| {
+        let command = std::fs::read(format!("/proc/{number}/cmdline")).unwrap_or_default();
         let command = String::from_utf8_lossy(&command).into_owned();
         command.starts_with("ssh\0") && command.contains(&format!("\0{port}\0")) && command.contains(forward)
     })

@@ -117,6 +117,9 @@ pub enum Action {
         to: ReleaseId,
         /// Old.
         from: Option<ReleaseId>,
+        /// It has served before and was good: what only a new release has to prove is left out.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        back: bool,
     },
     /// Stop releases that an earlier run has left running without traffic.
     StopLeftovers {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use bollard::models::ServiceSpec;
+use futures_util::future::join;
 use phases::engine::effects::EffectContext;
 use phases::engine::failure::{Failure, FailureClass};
 use phases::release::ReleaseId;
@@ -87,7 +88,7 @@ impl SwarmPlatform {
         for _ in 0..ATTEMPTS {
             let found = self.found_under(Kind::Backend, token).await?;
             if found.as_ref().and_then(Found::release).as_ref() == Some(to) {
-                return self.until_served(to, context).await;
+                return self.until_rolled_out(to, pace, context).await.map_err(Trouble::after_a_write);
             }
             if content.is_none() {
                 content = Some(self.content(to).await?);
@@ -100,7 +101,10 @@ impl SwarmPlatform {
             let wanted = content.wanted(&self.names, Kind::Backend, token, previous, pace)?;
             let Some(found) = self.service(Kind::Backend, &wanted, token).await? else { continue };
             match self.put(&found, wanted).await {
-                Ok(()) => return self.until_served(to, context).await,
+                Ok(()) => {
+                    let rolled_out = self.until_rolled_out(to, pace, context).await;
+                    return rolled_out.map_err(Trouble::after_a_write);
+                }
                 Err(EngineError::OutOfSequence { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -108,9 +112,16 @@ impl SwarmPlatform {
         Err(EngineError::OutOfSequence { what: "roll a release out" }.into())
     }
 
-    async fn until_served(&self, release: &ReleaseId, context: &EffectContext<'_>) -> Result<(), Trouble> {
-        self.until_rolled_out(release, context).await.map_err(Trouble::after_a_write)?;
-        self.until_answered_by(release).await
+    /// After a rollout: users are answered by `to` alone, and `candidate` has no task any more.
+    pub(super) async fn settle(
+        &self,
+        to: &ReleaseId,
+        candidate: &ReleaseId,
+        token: u64,
+    ) -> Result<(), Trouble> {
+        let (answered, ended) = join(self.until_answered_by(to), self.end_candidate(candidate, token)).await;
+        answered?;
+        ended.map(drop)
     }
 
     /// Takes all tasks from a service that is meant to run `release`; whether there were any.

@@ -2,6 +2,7 @@
 //! holds the certificates, is not touched.
 
 use phases::engine::effects::EffectOutcome;
+use phases::engine::failure::{Failure, FailureClass};
 use tokio::time::{Instant, sleep};
 
 use super::SwarmPlatform;
@@ -10,7 +11,6 @@ use super::rollout::{ENGINE_TIME, PERIOD};
 use super::spec::with_replicas;
 use super::trouble::Trouble;
 use crate::docker::EngineError;
-use phases::engine::failure::{Failure, FailureClass};
 
 /// How often a change that somebody else was quicker with is begun anew.
 const ATTEMPTS: usize = 10;
@@ -52,8 +52,9 @@ impl SwarmPlatform {
             if !self.tasks(&service).await?.iter().any(super::tasks::Seen::is_alive) {
                 return Ok(());
             }
-            if begun.elapsed() > ENGINE_TIME {
-                let message = format!("a task goes on running after {} s", ENGINE_TIME.as_secs());
+            let patience = service.grace() + ENGINE_TIME;
+            if begun.elapsed() > patience {
+                let message = format!("a task goes on running after {} s", patience.as_secs());
                 let hint = "see whether its node is up: `docker node ls`";
                 return Err(Trouble::InDoubt(Failure::new(FailureClass::Failed, message).hint(hint)));
             }

@@ -32,8 +32,11 @@ impl SwarmPlatform {
         let (stay, go): (Vec<_>, Vec<_>) =
             self.records().await?.into_iter().partition(|(_, record)| is_used(&record.release));
         for (id, _) in &go {
+            // A removal compares nothing: a newer run must have had no time to begin anything.
+            self.found_under(Kind::Backend, token).await?;
             self.remove_record(id).await?;
         }
+        self.found_under(Kind::Backend, token).await?;
         self.remove_secrets_but(&stay.iter().flat_map(|(_, record)| record.secrets.values()).collect())
             .await?;
         // Nobody can tell what another environment's needs: then no image goes.

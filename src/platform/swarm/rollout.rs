@@ -13,6 +13,7 @@ use super::SwarmPlatform;
 use super::door::Whom;
 use super::names::Kind;
 use super::service::Found;
+use super::spec::Pace;
 use super::tasks::Seen;
 use super::trouble::Trouble;
 
@@ -33,23 +34,28 @@ impl SwarmPlatform {
     pub(super) async fn until_rolled_out(
         &self,
         release: &ReleaseId,
+        pace: Pace,
         context: &EffectContext<'_>,
     ) -> Result<(), Trouble> {
-        let patience = self.options.ready_deadline + ENGINE_TIME;
+        let mut patience = self.options.ready_deadline + ENGINE_TIME;
         // What counts is tasks that run, not tasks that come and go: one that crashes again and again moves for ever.
         let (mut best, mut moved) = (-1, Instant::now());
         loop {
             let Some(service) = self.find(Kind::Backend).await? else {
                 return Err(gone(release).into());
             };
+            // What is replaced may take as long to end as its grace allows.
+            patience = patience.max(self.options.ready_deadline + ENGINE_TIME + service.grace());
             let tasks = self.tasks(&service).await?;
-            let is_over = !matches!(service.update, Some(Update::UPDATING | Update::ROLLBACK_STARTED));
+            let is_over = !service.is_being_changed();
             let is_meant = service.release().as_ref() == Some(release);
             if !is_meant && (is_over || service.update == Some(Update::UPDATING)) {
                 return Err(self.refused(&service, &tasks, release).await.into());
             }
             let running = running(&tasks, release);
-            if is_over && is_meant && running == service.replicas() && !others_wanted(&tasks, release) {
+            // Of a way back the engine has no verdict to give: what is left of it is the end of the tasks that drain.
+            let is_judged = is_over || pace == Pace::Swift;
+            if is_judged && is_meant && running == service.replicas() && !others_wanted(&tasks, release) {
                 return Ok(());
             }
             if running > best {
@@ -164,9 +170,9 @@ impl SwarmPlatform {
             if !tasks.iter().any(|task| task.release == *release && task.is_alive()) {
                 return Ok(());
             }
-            if begun.elapsed() > ENGINE_TIME {
-                let message =
-                    format!("candidate {release} goes on running after {} s", ENGINE_TIME.as_secs());
+            let patience = service.grace() + ENGINE_TIME;
+            if begun.elapsed() > patience {
+                let message = format!("candidate {release} goes on running after {} s", patience.as_secs());
                 let hint = "see whether its node is up: `docker node ls`";
                 return Err(Trouble::InDoubt(Failure::new(FailureClass::Failed, message).hint(hint)));
             }

@@ -1,6 +1,8 @@
 //! Services of an environment as the engine has them: found by label, changed by compare-and-swap, never deleted: deleting
 //! compares nothing, so an older run could delete what a newer one has just begun. One that runs nothing has no task.
 
+use std::time::Duration;
+
 use bollard::models::{ServiceSpec, ServiceUpdateStatusStateEnum};
 use bollard::query_parameters::{ListServicesOptionsBuilder, UpdateServiceOptionsBuilder};
 use phases::release::ReleaseId;
@@ -41,6 +43,13 @@ impl Found {
     pub(super) fn replicas(&self) -> i64 {
         let mode = self.spec.mode.as_ref().and_then(|mode| mode.replicated.as_ref());
         mode.and_then(|replicated| replicated.replicas).unwrap_or(0)
+    }
+
+    /// How long the engine lets a task go on after it was asked to end.
+    pub(super) fn grace(&self) -> Duration {
+        let task = self.spec.task_template.as_ref().and_then(|task| task.container_spec.as_ref());
+        let nanoseconds = task.and_then(|container| container.stop_grace_period).unwrap_or_default();
+        Duration::from_nanos(nanoseconds.unsigned_abs())
     }
 
     fn label(&self, name: &str) -> Option<&str> {

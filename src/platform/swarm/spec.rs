@@ -2,6 +2,7 @@
 //! own: the client loses that of a service when it reads one, and a service written back without it starts anew.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use bollard::models::{
     EndpointSpec, EndpointSpecModeEnum, Limit, Mount, MountType, NetworkAttachmentConfig, ServiceSpec,
@@ -22,8 +23,10 @@ use crate::image::{PORT, USER, health};
 const SECOND: i64 = 1_000_000_000;
 /// How long the engine watches each new task. Invariant: longer than a task may take to be found sick.
 const MONITOR: i64 = health::FOUND_SICK.as_secs().cast_signed() * SECOND + SECOND;
-/// On top of the drain, for requests that take long and for goodbyes.
-const GRACE: u64 = 20;
+/// On top of the drain and the longest request: for goodbyes.
+const GRACE: u64 = 5;
+/// How the backend bounds a request, and how it does unless it is told otherwise. Source: its settings.
+const REQUEST_TIMEOUT: (&str, u64) = ("REQUEST_TIMEOUT_SECONDS", 30);
 /// The user of the image, who reads its secrets.
 const OWNER: &str = "65532";
 /// Only for them.
@@ -116,7 +119,7 @@ impl Wanted<'_> {
     ) -> Result<TaskSpecContainerSpec, Failure> {
         let mut labels = names.labels(self.kind.word());
         labels.insert(RELEASE.to_owned(), self.record.release.to_string());
-        let grace = i64::try_from(self.record.drain_seconds + GRACE).unwrap_or(i64::MAX / SECOND);
+        let grace = i64::try_from(grace(self.record).as_secs()).unwrap_or(i64::MAX / SECOND);
         Ok(TaskSpecContainerSpec {
             image: Some(self.record.image.clone()),
             labels: Some(labels),
@@ -180,6 +183,13 @@ impl Wanted<'_> {
         };
         self.record.secrets.iter().map(one).collect()
     }
+}
+
+/// How long a task may take to end after it was asked to: its drain, the longest request, goodbyes.
+pub(super) fn grace(record: &ReleaseRecord) -> Duration {
+    let (name, usual) = REQUEST_TIMEOUT;
+    let longest = record.variables.get(name).and_then(|seconds| seconds.parse().ok()).unwrap_or(usual);
+    Duration::from_secs(record.drain_seconds + longest + GRACE)
 }
 
 /// The same service with so many tasks.

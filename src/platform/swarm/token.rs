@@ -5,9 +5,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bollard::models::{Config, ConfigSpec};
 use bollard::query_parameters::{ListConfigsOptionsBuilder, UpdateConfigOptionsBuilder};
+use tokio::time::{Instant, sleep};
 
 use super::SwarmPlatform;
 use super::names::{Kind, TOKEN};
+use super::rollout::{ENGINE_TIME, PERIOD};
 use super::service::Found;
 use super::trouble::Trouble;
 use crate::docker::EngineError;
@@ -106,8 +108,31 @@ impl SwarmPlatform {
         Ok(found.into_iter().next())
     }
 
+    /// Waits while the engine may still take back by itself what it was told: whoever writes the service then makes it begin that
+    /// rollout anew, with nothing to go back to. One that is stuck is not waited for longer than the engine watches it.
+    async fn until_judged(&self, kind: Kind, token: u64) -> Result<(), Trouble> {
+        let begun = Instant::now();
+        let mut told = false;
+        loop {
+            let Some(found) = self.find(kind).await? else { return Ok(()) };
+            if found.token() >= token || !found.is_being_changed() || !found.goes_back_by_itself() {
+                return Ok(());
+            }
+            if begun.elapsed() > self.options.ready_deadline + ENGINE_TIME {
+                tracing::warn!("the engine has not finished its rollout and is not waited for any longer");
+                return Ok(());
+            }
+            if !told {
+                told = true;
+                tracing::info!("waiting for the engine to finish the rollout of an older run");
+            }
+            sleep(PERIOD).await;
+        }
+    }
+
     /// Puts the token on a service, so that what an older run has read of it is out of date.
     async fn mark(&self, kind: Kind, token: u64) -> Result<(), Trouble> {
+        self.until_judged(kind, token).await?;
         for _ in 0..ATTEMPTS {
             let Some(found) = self.find(kind).await? else { return Ok(()) };
             if found.token() > token {

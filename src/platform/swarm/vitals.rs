@@ -127,4 +127,11 @@ impl Found {
         use bollard::models::ServiceUpdateStatusStateEnum::{ROLLBACK_STARTED, UPDATING};
         matches!(self.update, Some(UPDATING | ROLLBACK_STARTED))
     }
+
+    /// The engine takes its last change back when a task of it is sick.
+    pub(super) fn goes_back_by_itself(&self) -> bool {
+        use bollard::models::ServiceSpecUpdateConfigFailureActionEnum::ROLLBACK;
+        let action = self.spec.update_config.as_ref().and_then(|update| update.failure_action);
+        action == Some(ROLLBACK)
+    }
 }
