@@ -7,6 +7,7 @@ mod images;
 mod judged;
 mod lost;
 mod registry;
+mod remote;
 mod retiring;
 mod reverted;
 mod ssh;

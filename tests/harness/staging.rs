@@ -141,7 +141,7 @@ dev = "@devlead"
         format!("crm-{}-backend", self.name)
     }
 
-    fn database(&self) -> String {
+    pub(crate) fn database(&self) -> String {
         format!("crm_{}", self.name.replace('-', "_"))
     }
 
@@ -163,6 +163,15 @@ dev = "@devlead"
         let client = reqwest::Client::builder().pool_max_idle_per_host(0).no_proxy().build().unwrap();
         let answer = client.get(format!("http://127.0.0.1:{}/health/live", self.port)).send().await.ok()?;
         Some(answer.headers().get("x-crm-release")?.to_str().ok()?.to_owned())
+    }
+
+    /// Removes a database that the environment has besides its own, and the role of that name.
+    pub(crate) fn drop_database(&self, name: &str) {
+        let url = std::env::var("TEST_DATABASE_URL").unwrap();
+        for statement in [format!("DROP DATABASE {name} WITH (FORCE)"), format!("DROP ROLE {name}")] {
+            let status = Command::new("psql").args(["--no-psqlrc", "--quiet", &url, "-c", &statement]).status();
+            assert!(status.unwrap().success(), "{statement}");
+        }
     }
 
     fn sweep(&self) -> bool {
@@ -200,7 +209,8 @@ pub(crate) fn gateway() -> String {
     std::env::var("TEST_GATEWAY").expect("run make test, or scripts/with-services")
 }
 
-fn database_port() -> u16 {
+/// Where PostgreSQL listens.
+pub(crate) fn database_port() -> u16 {
     let url = std::env::var("TEST_DATABASE_URL").expect("run make test, or scripts/with-services");
     url::Url::parse(&url).unwrap().port().unwrap()
 }

@@ -9,13 +9,19 @@ use super::super::names::{Kind, Names};
 use super::{CERTIFICATE, Certificates, EdgeOptions, HTTP, HTTPS, KEY};
 use crate::image::PORT;
 
+/// Port that an address need not name, and that redirects lead to by themselves.
+const USUAL_HTTPS: u16 = 443;
+
 /// The whole configuration. Pure.
 pub(super) fn caddyfile(names: &Names, options: &EdgeOptions) -> String {
     let candidate = options.candidate.expose_secret();
-    let mut text = String::from("{\n\tadmin off\n\tgrace_period 10s\n");
+    // HTTP/3 would need a port that is not published.
+    let mut text = String::from("{\n\tadmin off\n\tgrace_period 10s\n\tservers {\n\t\tprotocols h1 h2\n\t}\n");
     let _ = writeln!(text, "\thttp_port {HTTP}\n\thttps_port {HTTPS}\n\tstorage file_system /data");
     if options.certificates.is_none() {
         text.push_str("\tauto_https off\n");
+    } else if options.https_port != USUAL_HTTPS {
+        text.push_str("\tauto_https disable_redirects\n");
     }
     let _ = writeln!(
         text,
@@ -24,6 +30,10 @@ pub(super) fn caddyfile(names: &Names, options: &EdgeOptions) -> String {
         canonical(CANDIDATE_HEADER)
     );
     for host in &options.hosts {
+        if !options.certificates.is_none() && options.https_port != USUAL_HTTPS {
+            let port = options.https_port;
+            let _ = writeln!(text, "http://{host} {{\n\tredir https://{host}:{port}{{uri}} 308\n}}");
+        }
         let _ = writeln!(text, "{} {{", address(host, options));
         match options.certificates {
             Certificates::Internal => text.push_str("\ttls internal\n"),
@@ -93,6 +103,16 @@ pub(super) mod tests {
         let files = Certificates::Files { certificate: "PEM".to_owned(), key: "KEY".into() };
         let text = caddyfile(&Names::new("staging"), &options(files));
         assert_eq!(text.matches("tls /run/secrets/edge.pem /run/secrets/edge.key").count(), 2, "{text}");
+    }
+
+    #[test]
+    fn another_port_than_the_usual_one_is_named_where_http_is_sent() {
+        let mut options = options(Certificates::Internal);
+        assert!(!caddyfile(&Names::new("staging"), &options).contains("redir"), "the edge does it by itself");
+        options.https_port = 8443;
+        let text = caddyfile(&Names::new("staging"), &options);
+        assert!(text.contains("redir https://app.example.com:8443{uri} 308"), "{text}");
+        assert!(text.contains("auto_https disable_redirects"), "{text}");
     }
 
     #[test]
