@@ -26,6 +26,7 @@ bench:
 	benches/reliability
 	benches/zero-failures
 	benches/crm
+	benches/staging
 
 # The servers that end-to-end tests deploy, the breakable one included (CRM_FAULT).
 artifacts:
