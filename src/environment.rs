@@ -12,5 +12,6 @@ pub mod load;
 pub mod secrets;
 pub mod secrets_file;
 pub mod tables;
+mod weakness;
 
 pub use load::{LoadedEnvironment, list};

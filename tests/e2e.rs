@@ -8,6 +8,7 @@ mod bad_input;
 mod building;
 mod by_hand;
 mod campaign;
+mod ci_examples;
 mod configuration;
 mod contract;
 mod database;

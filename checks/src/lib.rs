@@ -20,6 +20,7 @@ mod template;
 mod tls;
 mod variables;
 
+pub use client::build as client;
 pub use load::{
     Distribution, Figure, LoadError, LoadPlan, LoadProgress, LoadReport, MemoryUse, ProgressObserver,
     RouteReport, SeriesPoint, ServerTiming, Statistic, Threshold, Thresholds, evaluate, run_load,
@@ -28,7 +29,6 @@ pub use outcome::{CheckOutcome, Outcome, Owner, Severity, SuiteReport};
 pub use run::run_suite;
 pub use schedule::Observer;
 pub use strict::{FileError, Mistake};
-pub use client::build as client;
 pub use subject::{Subject, read_roots};
 pub use suite::{CheckInfo, SessionInfo, Suite};
 pub use tls::install_tls;

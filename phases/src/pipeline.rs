@@ -19,7 +19,7 @@ pub fn plan(
     release: Option<&Release>,
     observed: &Observed,
 ) -> Result<Plan, PlanError> {
-    check_request(request)?;
+    request.check()?;
     let situation = Situation { request, environment, release, observed };
     situation.check_blockage()?;
     if request.verb == Verb::Phase(Phase::Rollback) { situation.going_back() } else { situation.going_on() }
@@ -274,31 +274,5 @@ impl Situation<'_> {
             }
             _ => Ok(()),
         }
-    }
-}
-
-/// What can be refused without looking at the world.
-fn check_request(request: &Request) -> Result<(), PlanError> {
-    let contradiction = |text: &str| Err(PlanError::Contradiction(text.to_owned()));
-    let partial = request.from.is_some() || !request.only.is_empty() || !request.skip.is_empty();
-    let named = request.only.iter().chain(&request.from).chain(request.skip.iter().map(|skip| &skip.phase));
-    match request.verb {
-        Verb::Phase(_) if partial => contradiction("`--from`, `--only` and `--skip` belong to `deploy`"),
-        Verb::Pipeline if request.from.is_some() && !request.only.is_empty() => {
-            contradiction("`--from` and `--only` cannot be given together")
-        }
-        _ if named.clone().any(|phase| *phase == Phase::Rollback) => {
-            contradiction("`rollback` is not a phase of the pipeline")
-        }
-        _ if request.contract && request.verb != Verb::Phase(Phase::Migrate) => {
-            contradiction("`--contract` belongs to `migrate`")
-        }
-        _ if request.to.is_some() && request.verb != Verb::Phase(Phase::Rollback) => {
-            contradiction("`--to` belongs to `rollback`")
-        }
-        _ if request.skip.iter().any(|skip| skip.reason.trim().is_empty()) => {
-            contradiction("`--skip` needs a reason")
-        }
-        _ => Ok(()),
     }
 }

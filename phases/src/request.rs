@@ -73,6 +73,32 @@ impl Request {
     pub fn rollback(to: Option<ReleaseId>) -> Self {
         Self { to, ..Self::new(Verb::Phase(Phase::Rollback)) }
     }
+
+    /// What can be refused without looking at the world.
+    pub(crate) fn check(&self) -> Result<(), PlanError> {
+        let contradiction = |text: &str| Err(PlanError::Contradiction(text.to_owned()));
+        let partial = self.from.is_some() || !self.only.is_empty() || !self.skip.is_empty();
+        let named = self.only.iter().chain(&self.from).chain(self.skip.iter().map(|skip| &skip.phase));
+        match self.verb {
+            Verb::Phase(_) if partial => contradiction("`--from`, `--only` and `--skip` belong to `deploy`"),
+            Verb::Pipeline if self.from.is_some() && !self.only.is_empty() => {
+                contradiction("`--from` and `--only` cannot be given together")
+            }
+            _ if named.clone().any(|phase| *phase == Phase::Rollback) => {
+                contradiction("`rollback` is not a phase of the pipeline")
+            }
+            _ if self.contract && self.verb != Verb::Phase(Phase::Migrate) => {
+                contradiction("`--contract` belongs to `migrate`")
+            }
+            _ if self.to.is_some() && self.verb != Verb::Phase(Phase::Rollback) => {
+                contradiction("`--to` belongs to `rollback`")
+            }
+            _ if self.skip.iter().any(|skip| skip.reason.trim().is_empty()) => {
+                contradiction("`--skip` needs a reason")
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Why no plan can be made. Every one of them is a refusal: exit code 10, nothing changed.

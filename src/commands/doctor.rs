@@ -178,9 +178,13 @@ async fn serving(site: &Site, observed: &Observed) -> CheckEvidence {
                 let said = "the engine has not finished rolling it out".to_owned();
                 line("serving", CheckOutcome::Failed, Some(&expected), said, deploy)
             }
-            Probe::Unknown(failure) => {
-                line("serving", CheckOutcome::Failed, Some(&expected), failure.message, failure.hint.or(deploy))
-            }
+            Probe::Unknown(failure) => line(
+                "serving",
+                CheckOutcome::Failed,
+                Some(&expected),
+                failure.message,
+                failure.hint.or(deploy),
+            ),
         };
     }
     let address = match site.environment.listen_address() {

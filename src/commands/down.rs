@@ -16,8 +16,8 @@ use crate::report::assemble;
 use crate::report::json::{self, EventBody, RunFinished};
 use crate::report::live::Live;
 use crate::run_id;
-use crate::site::{Needs, Site};
 use crate::site::lease::Otherwise;
+use crate::site::{Needs, Site};
 
 /// Stops releases, supervisor and private PostgreSQL, under the lease.
 ///

@@ -93,8 +93,11 @@ pub(super) async fn command(context: &Context, arguments: &ProvisionArgs) -> Res
         let made = thing.make(&site).await?;
         // What was made and is not there afterwards was not made.
         if let State::Missing(said) | State::Wrong { said, .. } = thing.look(&site).await {
-            return Err(Error::refused(format!("{} was made and is not as it should be: {said}", thing.name()))
-                .hint(format!("run `crmctl provision {name}` again")));
+            return Err(Error::refused(format!(
+                "{} was made and is not as it should be: {said}",
+                thing.name()
+            ))
+            .hint(format!("run `crmctl provision {name}` again")));
         }
         context.terminal.line(&format!("made       {:<10}{made}", thing.name()));
         if let Some(view) = document.things.iter_mut().find(|view| view.name == thing.name()) {

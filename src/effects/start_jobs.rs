@@ -32,7 +32,8 @@ pub(super) async fn probe(site: &Site) -> Probe {
 /// Nobody answers, or the answer does not tell: a 503 says that jobs are late, or that nothing is known.
 pub async fn running(site: &Site) -> Result<bool, String> {
     let url = format!("{}/scheduled-tasks/health", site.environment.facts.public_url);
-    let answer = client(site)?.get(url).timeout(TIMEOUT).send().await.map_err(|error| broken(HEALTH, error))?;
+    let answer =
+        client(site)?.get(url).timeout(TIMEOUT).send().await.map_err(|error| broken(HEALTH, error))?;
     let status = answer.status();
     let body: Value = answer.json().await.map_err(|error| broken(HEALTH, error))?;
     told(status, &body).ok_or_else(|| format!("`{HEALTH}` answered {status} and tells nothing of the jobs"))
@@ -71,7 +72,8 @@ async fn log_in(site: &Site, client: &Client) -> Result<String, String> {
     let account = site.smoke_account()?;
     let body = serde_json::json!({ "email": account.email, "password": account.password.expose_secret() });
     let url = format!("{}{LOGIN}", site.environment.facts.public_url);
-    let answer = client.post(url).timeout(TIMEOUT).json(&body).send().await.map_err(|error| broken(LOGIN, error))?;
+    let answer =
+        client.post(url).timeout(TIMEOUT).json(&body).send().await.map_err(|error| broken(LOGIN, error))?;
     if !answer.status().is_success() {
         return Err(format!("`{LOGIN}` answered {}", answer.status()));
     }

@@ -55,14 +55,17 @@ impl LoadedEnvironment {
                 return name.map(|name| Entry { name, key, wanted: false });
             }
             "CANDIDATE_KEY" if !on_swarm => return None,
-            "REGISTRY_USER" | "REGISTRY_PASSWORD" if self.hosting.registry.repository.is_none() => return None,
+            "REGISTRY_USER" | "REGISTRY_PASSWORD" if self.hosting.registry.repository.is_none() => {
+                return None;
+            }
             // A registry may let everybody in.
             "REGISTRY_USER" | "REGISTRY_PASSWORD" => false,
             "POSTGRES_ADMIN_DSN" if !own_database => return None,
             // A port without a host is no cache, and a server refuses to guess.
             "REDIS_PORT" if !on_swarm => return None,
             "JWT_SECRET" | "SMOKE_PASSWORD" => own_database,
-            "REDIS_HOST" | "REDIS_PASSWORD" | "FRONTEND_URL" | "BACKEND_URL" | "MACHINE_TOKEN" | "CANDIDATE_KEY" => on_swarm,
+            "REDIS_HOST" | "REDIS_PASSWORD" | "FRONTEND_URL" | "BACKEND_URL" | "MACHINE_TOKEN"
+            | "CANDIDATE_KEY" => on_swarm,
             _ => false,
         };
         Some(Entry { name: key.to_owned(), key, wanted })

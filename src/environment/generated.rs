@@ -168,7 +168,7 @@ fn parse(file: &Path, text: &str, mistakes: &mut Vec<Mistake>) -> BTreeMap<Strin
 /// The signing key must be what the backend takes; a password only has to be one.
 fn weakness(name: &str, value: &str) -> Option<String> {
     match keys::find(name) {
-        Some(key) => secrets::weakness(key, value),
+        Some(key) => super::weakness::weakness(key, value),
         None => value.is_empty().then(|| format!("`{name}` is empty")),
     }
 }

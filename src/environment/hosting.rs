@@ -35,8 +35,9 @@ pub(super) fn senseless(hosting: &Hosting, url: &str) -> Vec<(&'static str, Stri
         Some(Ok(_)) => {}
     }
     if let Some(repository) = &hosting.registry.repository {
-        let message =
-            format!("`repository = \"{repository}\"` is no `host/name` of images, in small letters, without a tag");
+        let message = format!(
+            "`repository = \"{repository}\"` is no `host/name` of images, in small letters, without a tag"
+        );
         check(is_repository(repository), "repository", message);
     }
     let edge = &hosting.edge;
@@ -65,11 +66,17 @@ pub(super) fn senseless(hosting: &Hosting, url: &str) -> Vec<(&'static str, Stri
         check(
             (url.scheme() == "https") == encrypted,
             key,
-            format!("`{place}` and `[edge] certificates` disagree: with certificates it begins with `https://`, without with `http://`"),
+            format!(
+                "`{place}` and `[edge] certificates` disagree: with certificates it begins with `https://`, without with `http://`"
+            ),
         );
     }
     if let Some(page) = &hosting.page.url {
-        check(page_url(hosting).is_some(), "page", format!("`[page] url = \"{page}\"` is no http or https address"));
+        check(
+            page_url(hosting).is_some(),
+            "page",
+            format!("`[page] url = \"{page}\"` is no http or https address"),
+        );
     }
     let limits = &hosting.limits;
     check(
@@ -125,7 +132,9 @@ impl LoadedEnvironment {
     pub fn engine_address(&self) -> Result<EngineAddress, Error> {
         let name = &self.facts.name;
         if name.len() > LONGEST_ENVIRONMENT {
-            let message = format!("`{name}` is too long a name on a swarm, where names have {LONGEST_ENVIRONMENT} characters at most");
+            let message = format!(
+                "`{name}` is too long a name on a swarm, where names have {LONGEST_ENVIRONMENT} characters at most"
+            );
             return Err(Error::refused(message).hint("rename its file in `config/environments`"));
         }
         let address = self.hosting.engine.address.as_deref().unwrap_or_default();
@@ -163,10 +172,25 @@ mod tests {
 
     #[test]
     fn repositories_are_told_from_what_is_none() {
-        for good in ["crm", "team/crm", "registry.example/team/crm", "registry.example:5000/crm", "localhost:5000/a-b_c.d"] {
+        for good in [
+            "crm",
+            "team/crm",
+            "registry.example/team/crm",
+            "registry.example:5000/crm",
+            "localhost:5000/a-b_c.d",
+        ] {
             assert_eq!(senseless(&hosting(good), "https://api.example.com"), [], "{good}");
         }
-        for bad in ["", "Team/crm", "crm:latest", "https://registry.example/crm", "a//b", "host:port/crm", "-a/b", "a/b/"] {
+        for bad in [
+            "",
+            "Team/crm",
+            "crm:latest",
+            "https://registry.example/crm",
+            "a//b",
+            "host:port/crm",
+            "-a/b",
+            "a/b/",
+        ] {
             let wrong = senseless(&hosting(bad), "https://api.example.com");
             assert_eq!(wrong.len(), 1, "{bad}: {wrong:?}");
             assert_eq!(wrong[0].0, "repository");
@@ -180,7 +204,8 @@ mod tests {
         all.edge.https_port = 80;
         all.page.url = Some("staging.example.com".to_owned());
         all.limits = Limits { replicas: 0, memory_mib: 1, cpus: 0.0, pids: 1 };
-        let keys: Vec<&str> = senseless(&all, "http://api.example.com").into_iter().map(|(key, _)| key).collect();
+        let keys: Vec<&str> =
+            senseless(&all, "http://api.example.com").into_iter().map(|(key, _)| key).collect();
         assert_eq!(keys, ["address", "http_port", "url", "page", "replicas", "memory_mib", "pids", "cpus"]);
     }
 

@@ -182,10 +182,7 @@ pub const KEYS: [Key; 32] = [
     secret(Logging, "SENTRY_DSN", "error tracking", Any, Asked),
     own(Crmctl, "SMOKE_PASSWORD", "password of the accounts that smoke tests use", AtLeast(8), Made(16)),
     own(Crmctl, "CANDIDATE_KEY", "leads through the edge to a release that is tried", Word(16), Made(24)),
-    Key {
-        secret: false,
-        ..own(Crmctl, "REGISTRY_USER", "account that pushes and pulls images", Any, Asked)
-    },
+    Key { secret: false, ..own(Crmctl, "REGISTRY_USER", "account that pushes and pulls images", Any, Asked) },
     own(Crmctl, "REGISTRY_PASSWORD", "its password or token", AtLeast(8), Asked),
     own(Crmctl, "SLACK_WEBHOOK_URL", "address of the chat that is told about runs", Any, Asked),
     plain(Features, "CRM_FAULT", "breaks a test build on purpose; ignored by releases", Any, Asked),

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 /// Names of all tables.
 pub const NAMES: [&str; 14] = [
-    "backend", "build", "database", "ledger", "engine", "registry", "edge", "page", "limits", "smoke", "perf",
-    "notify", "owners", "contacts",
+    "backend", "build", "database", "ledger", "engine", "registry", "edge", "page", "limits", "smoke",
+    "perf", "notify", "owners", "contacts",
 ];
 /// Those that only an environment on a swarm has.
 pub const HOSTING: [&str; 5] = ["engine", "registry", "edge", "page", "limits"];

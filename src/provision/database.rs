@@ -27,7 +27,8 @@ fn dsns(site: &Site) -> Result<[Dsn; 2], Error> {
     let migrator = read(&keys.migrator_dsn_key, database::migrator_dsn(site), MIGRATOR)?;
     let app = read(&keys.dsn_key, database::app_dsn(site), APP)?;
     if migrator.place() != app.place() {
-        let message = format!("the two DSNs are of different databases: {} and {}", migrator.place(), app.place());
+        let message =
+            format!("the two DSNs are of different databases: {} and {}", migrator.place(), app.place());
         return Err(Error::refused(message).hint("mend them: migrator and app share one"));
     }
     Ok([migrator, app])

@@ -55,9 +55,10 @@ pub(super) async fn make(site: &Site, platform: &SwarmPlatform) -> Result<String
         candidate,
     };
     platform.ensure_edge(&options).await.map_err(|error| Error::refused(chain(&error)).hint(error.hint()))?;
-    platform.until_edge_runs().await.map_err(|failure| {
-        Error::refused(failure.message).hint(failure.hint.unwrap_or_default())
-    })?;
+    platform
+        .until_edge_runs()
+        .await
+        .map_err(|failure| Error::refused(failure.message).hint(failure.hint.unwrap_or_default()))?;
     Ok(format!("{} on ports {} and {}", hosts.join(", "), edge.http_port, edge.https_port))
 }
 

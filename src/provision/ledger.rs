@@ -28,10 +28,9 @@ pub(super) async fn look(site: &Site) -> State {
             Ok(_) => State::Missing(format!("role `{}` and database {} ({said})", dsn.role, dsn.place())),
             Err(error) => State::Wrong { said: error.message, hint: error.hint.unwrap_or_default() },
         },
-        Found::Away(said) => State::Wrong {
-            said,
-            hint: "look at the DSN in the secrets file and at the server".to_owned(),
-        },
+        Found::Away(said) => {
+            State::Wrong { said, hint: "look at the DSN in the secrets file and at the server".to_owned() }
+        }
     }
 }
 

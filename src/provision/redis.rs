@@ -88,8 +88,12 @@ impl Facts {
         let limit: u64 = said("maxmemory").and_then(|bytes| bytes.trim().parse().ok()).unwrap_or(0);
         let policy = self.policy.as_deref().or_else(|| said("maxmemory_policy").map(str::trim));
         if limit > 0 && policy == Some("noeviction") {
-            let hint = "`CONFIG SET maxmemory-policy allkeys-lru`: a full cache then forgets instead of refusing";
-            return wrong(format!("Redis at {place} refuses new values when its {limit} bytes are full"), hint);
+            let hint =
+                "`CONFIG SET maxmemory-policy allkeys-lru`: a full cache then forgets instead of refusing";
+            return wrong(
+                format!("Redis at {place} refuses new values when its {limit} bytes are full"),
+                hint,
+            );
         }
         let limit = if limit == 0 { "no limit".to_owned() } else { format!("{} MB", limit / 1_000_000) };
         State::There(format!("Redis {version} at {place}, {limit}, {}", policy.unwrap_or("policy not told")))

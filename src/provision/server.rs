@@ -38,7 +38,8 @@ impl Dsn {
         };
         let url = Url::parse(text.expose_secret()).map_err(|_| broken())?;
         let options = PgConnectOptions::from_str(text.expose_secret()).map_err(|_| broken())?;
-        let password = percent_decode_str(url.password().unwrap_or_default()).decode_utf8_lossy().into_owned();
+        let password =
+            percent_decode_str(url.password().unwrap_or_default()).decode_utf8_lossy().into_owned();
         Ok(Self {
             text: text.clone(),
             role: options.get_username().to_owned(),
@@ -77,7 +78,9 @@ pub(super) async fn find(dsn: &SecretString) -> Found {
         Err(error) => {
             let said = error.as_database_error().map(|error| (error.code(), error.message()));
             match said {
-                Some((Some(code), said)) if MISSING.contains(&code.as_ref()) => Found::Missing(said.to_owned()),
+                Some((Some(code), said)) if MISSING.contains(&code.as_ref()) => {
+                    Found::Missing(said.to_owned())
+                }
                 _ => Found::Away(error.to_string()),
             }
         }
@@ -91,12 +94,16 @@ pub(super) async fn find(dsn: &SecretString) -> Found {
 pub(super) fn admin(site: &Site, dsn: &Dsn) -> Result<Dsn, Error> {
     let name = &site.environment.facts.name;
     let given = site.environment.secrets.get(ADMIN).ok_or_else(|| {
-        Error::refused(format!("{} is not there, and nobody was named who may make it", dsn.place()))
-            .hint(format!("`{ADMIN}=postgresql://… crmctl provision {name}`: a role that may make roles and databases"))
+        Error::refused(format!("{} is not there, and nobody was named who may make it", dsn.place())).hint(
+            format!(
+                "`{ADMIN}=postgresql://… crmctl provision {name}`: a role that may make roles and databases"
+            ),
+        )
     })?;
     let admin = Dsn::read(ADMIN, given)?;
     if admin.server != dsn.server {
-        let message = format!("`{ADMIN}` is of {}:{}, not of {}", admin.server.0, admin.server.1, dsn.place());
+        let message =
+            format!("`{ADMIN}` is of {}:{}, not of {}", admin.server.0, admin.server.1, dsn.place());
         return Err(Error::refused(message).hint("give the administrator of that server"));
     }
     Ok(admin)
@@ -141,7 +148,8 @@ pub(super) async fn set_password(connection: &mut PgConnection, dsn: &Dsn) -> Re
 
 /// Makes a role the owner of a database.
 pub(super) async fn give_database(connection: &mut PgConnection, dsn: &Dsn) -> Result<(), Error> {
-    run(connection, "SELECT format('ALTER DATABASE %I OWNER TO %I', $1, $2)", &[&dsn.database, &dsn.role]).await
+    run(connection, "SELECT format('ALTER DATABASE %I OWNER TO %I', $1, $2)", &[&dsn.database, &dsn.role])
+        .await
 }
 
 /// A statement that the server quotes.

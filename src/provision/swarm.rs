@@ -36,7 +36,8 @@ pub(super) async fn make(platform: &SwarmPlatform) -> Result<String, Error> {
     let refused = |error: EngineError| {
         let said = chain(&error);
         let hint = if said.contains("advertise") {
-            "several addresses are there: `docker swarm init --advertise-addr <address>` on that host".to_owned()
+            "several addresses are there: `docker swarm init --advertise-addr <address>` on that host"
+                .to_owned()
         } else {
             error.hint()
         };

@@ -34,7 +34,9 @@ fn swarm(info: &SystemInfo) -> CheckEvidence {
     let line = Line::new("swarm", "ops");
     let swarm = info.swarm.as_ref();
     if swarm.and_then(|swarm| swarm.control_available) != Some(true) {
-        let said = swarm.and_then(|swarm| swarm.local_node_state).map_or("none".to_owned(), |state| state.to_string());
+        let said = swarm
+            .and_then(|swarm| swarm.local_node_state)
+            .map_or("none".to_owned(), |state| state.to_string());
         let hint = "make it one: `crmctl provision`, or `docker swarm init` there";
         return line.failed("a manager of a swarm", said, hint);
     }

@@ -22,7 +22,11 @@ pub async fn ask(site: &Site, platform: &SwarmPlatform) -> Vec<CheckEvidence> {
         Ok(_) => line.passed(format!("`{repository}` lets us in")),
         Err(error) => {
             let failure = registry.failure(&error);
-            line.failed(format!("`{repository}` lets us in"), failure.message, failure.hint.unwrap_or_default())
+            line.failed(
+                format!("`{repository}` lets us in"),
+                failure.message,
+                failure.hint.unwrap_or_default(),
+            )
         }
     }]
 }

@@ -16,9 +16,7 @@ use crate::environment::{LoadedEnvironment, keys};
 use crate::error::{Error, chain};
 use crate::image;
 use crate::platform::process::EnvironmentVariable;
-use crate::platform::swarm::{
-    Door, Limits, ReleaseRecord, SecretValue, SwarmOptions, SwarmPlatform, Way,
-};
+use crate::platform::swarm::{Door, Limits, ReleaseRecord, SecretValue, SwarmOptions, SwarmPlatform, Way};
 use crate::release_directory;
 
 /// Keys of the secrets file.
@@ -90,7 +88,8 @@ impl Registry {
         let hint = if denied.iter().any(|word| said.contains(word)) {
             format!("look at `{REGISTRY_USER}` and `{REGISTRY_PASSWORD}` in the secrets file")
         } else if said.contains("x509") || said.contains("certificate") {
-            "let the engine's host trust the registry's authority: `/etc/docker/certs.d/<registry>/ca.crt`".to_owned()
+            "let the engine's host trust the registry's authority: `/etc/docker/certs.d/<registry>/ca.crt`"
+                .to_owned()
         } else {
             format!("see whether the engine's host reaches `{}`", self.repository)
         };
@@ -221,7 +220,10 @@ pub(super) fn with_addresses(
     given
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a part of a processor is at most 1000, and whole billionths will do")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a part of a processor is at most 1000, and whole billionths will do"
+)]
 fn limits(environment: &LoadedEnvironment) -> Limits {
     let limits = &environment.hosting.limits;
     Limits {

@@ -21,9 +21,10 @@ impl Site {
     /// The platform does not say.
     pub async fn serving(&self) -> Result<Option<ReleaseId>, Error> {
         let name = &self.environment.facts.name;
-        let state = self.platform.state().await.map_err(|error| {
-            Error::refused(error.to_string()).hint(format!("run `crmctl doctor {name}`"))
-        })?;
+        let state =
+            self.platform.state().await.map_err(|error| {
+                Error::refused(error.to_string()).hint(format!("run `crmctl doctor {name}`"))
+            })?;
         Ok(state.serving)
     }
 
@@ -46,9 +47,10 @@ impl Site {
                 let record = platform.record(release).await;
                 let record = record.map_err(|error| Error::refused(chain(&error)).hint(error.hint()))?;
                 let Some(record) = record else { return Ok(Hashes::new()) };
-                let plain = record.variables.iter().map(|(key, value)| {
-                    (key.clone(), swarm::object(name, key, &value.as_str().into()))
-                });
+                let plain = record
+                    .variables
+                    .iter()
+                    .map(|(key, value)| (key.clone(), swarm::object(name, key, &value.as_str().into())));
                 Ok(plain.chain(record.secrets.clone()).collect())
             }
         }

@@ -55,7 +55,8 @@ impl Registry {
         let log = std::fs::File::create(at("log")).unwrap();
         let mut command = Command::new("docker-registry");
         command.arg("serve").arg(at("config.yml")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let registry = Self { registry: command.spawn().unwrap(), host: format!("{address}:{port}"), directory };
+        let registry =
+            Self { registry: command.spawn().unwrap(), host: format!("{address}:{port}"), directory };
         let begun = Instant::now();
         while TcpStream::connect(&registry.host).is_err() {
             assert!(begun.elapsed() < Duration::from_secs(20), "{}", registry.log());

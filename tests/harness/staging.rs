@@ -97,7 +97,8 @@ dev = "@devlead"
 
     fn write_secrets(&self, redis_port: u16) {
         let (server, gateway) = (database_port(), gateway());
-        let dsn = |role: &str| format!("postgresql://{role}:0f1e2d3c4b5a@{gateway}:{server}/{}", self.database());
+        let dsn =
+            |role: &str| format!("postgresql://{role}:0f1e2d3c4b5a@{gateway}:{server}/{}", self.database());
         let text = format!(
             "POSTGRES_DSN={app}\nPOSTGRES_MIGRATOR_DSN={migrator}\nPOSTGRES_ADMIN_DSN=postgresql://postgres:0f1e2d@{gateway}:{server}/postgres\n\
              REDIS_HOST={gateway}\nREDIS_PORT={redis_port}\nREDIS_PASSWORD={REDIS_PASSWORD}\n\
@@ -169,7 +170,8 @@ dev = "@devlead"
     pub(crate) fn drop_database(&self, name: &str) {
         let url = std::env::var("TEST_DATABASE_URL").unwrap();
         for statement in [format!("DROP DATABASE {name} WITH (FORCE)"), format!("DROP ROLE {name}")] {
-            let status = Command::new("psql").args(["--no-psqlrc", "--quiet", &url, "-c", &statement]).status();
+            let status =
+                Command::new("psql").args(["--no-psqlrc", "--quiet", &url, "-c", &statement]).status();
             assert!(status.unwrap().success(), "{statement}");
         }
     }

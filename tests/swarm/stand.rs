@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use crmctl::docker::Engine;
-use crmctl::release_directory::ReleaseFile;
 use crmctl::platform::swarm::edge::{Certificates, EdgeOptions};
-use crmctl::platform::swarm::{Door, Way, Limits, ReleaseRecord, SecretValue, SwarmOptions, SwarmPlatform};
+use crmctl::platform::swarm::{Door, Limits, ReleaseRecord, SecretValue, SwarmOptions, SwarmPlatform, Way};
+use crmctl::release_directory::ReleaseFile;
 use phases::engine::effects::EffectOutcome;
 use phases::engine::platform::Platform;
 use phases::release::ReleaseId;
@@ -40,7 +40,9 @@ impl SwarmStand {
         let (server, edge) = (server_image(&engine).await, edge_image(&engine).await);
         let port = TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
         let name = format!("t{}-{port}", std::process::id());
-        let door = Door::new(format!("http://127.0.0.1:{port}").parse().unwrap(), CANDIDATE.into(), Way::default()).unwrap();
+        let door =
+            Door::new(format!("http://127.0.0.1:{port}").parse().unwrap(), CANDIDATE.into(), Way::default())
+                .unwrap();
         let platform = SwarmPlatform::new(SwarmOptions {
             environment: name.clone(),
             engine: engine.clone(),

@@ -43,7 +43,8 @@ impl Route {
         let url = scene.subject.address(&filled.path).map_err(|error| refused(error.to_string()))?;
         let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
         let path = PathAndQuery::try_from(path).map_err(|error| refused(error.to_string()))?;
-        let mut headers = crate::client::headers(scene.subject).map_err(|error| refused(error.to_string()))?;
+        let mut headers =
+            crate::client::headers(scene.subject).map_err(|error| refused(error.to_string()))?;
         headers.extend(filled.headers);
         let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
         let host = HeaderValue::from_str(host).map_err(|error| refused(error.to_string()))?;
@@ -116,10 +117,7 @@ impl Address {
     }
 }
 
-fn tls(
-    host: &str,
-    roots: &[CertificateDer<'static>],
-) -> Result<(TlsConnector, ServerName<'static>), String> {
+fn tls(host: &str, roots: &[CertificateDer<'static>]) -> Result<(TlsConnector, ServerName<'static>), String> {
     install_tls();
     let builder = rustls::ClientConfig::builder();
     let provider = builder.crypto_provider().clone();

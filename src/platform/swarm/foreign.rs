@@ -93,7 +93,10 @@ mod tests {
         let empty = spec(|_, container| container.args = Some(Vec::new()));
         assert!(of(&empty).is_empty(), "an empty list is none");
         assert_eq!(of(&spec(|_, container| container.image = Some("crm:latest".to_owned()))), ["image"]);
-        assert_eq!(of(&spec(|_, container| container.env.as_mut().unwrap().push("C=3".to_owned()))), ["variables"]);
+        assert_eq!(
+            of(&spec(|_, container| container.env.as_mut().unwrap().push("C=3".to_owned()))),
+            ["variables"]
+        );
         let scaled = spec(|spec, _| {
             spec.mode.as_mut().unwrap().replicated = Some(ServiceSpecModeReplicated { replicas: Some(5) });
         });

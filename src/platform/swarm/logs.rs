@@ -136,14 +136,8 @@ impl SwarmPlatform {
     }
 
     /// Ends with the task, or with its reader.
-    async fn follow_task(
-        &self,
-        task: Seen,
-        tail: &str,
-        tell: mpsc::Sender<Result<String, EngineError>>,
-    ) {
-        let options =
-            LogsOptionsBuilder::default().follow(true).stdout(true).stderr(true).tail(tail).build();
+    async fn follow_task(&self, task: Seen, tail: &str, tell: mpsc::Sender<Result<String, EngineError>>) {
+        let options = LogsOptionsBuilder::default().follow(true).stdout(true).stderr(true).tail(tail).build();
         let id = task.id.clone();
         let opened = self.options.engine.ask("follow the log of a task", |client| async move {
             Ok(Box::pin(async_stream_of(client, id, options)))
@@ -196,7 +190,11 @@ mod tests {
         let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
         assert_eq!(
             texts,
-            ["0123456789ab.00000001 first", "0123456789ab.00000002 second words", "0123456789ab.00000001 third"]
+            [
+                "0123456789ab.00000001 first",
+                "0123456789ab.00000002 second words",
+                "0123456789ab.00000001 third"
+            ]
         );
     }
 }

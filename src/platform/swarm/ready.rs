@@ -27,7 +27,9 @@ impl SwarmPlatform {
             let (whom, task) = self.newest_task(release).await?;
             let seen = match task {
                 // A candidate is begun once; what serves is begun again by the engine.
-                Some(task) if task.has_failed() || (whom == Whom::Candidate && !task.is_alive()) => return Err(self.ended(release, &task).await.into()),
+                Some(task) if task.has_failed() || (whom == Whom::Candidate && !task.is_alive()) => {
+                    return Err(self.ended(release, &task).await.into());
+                }
                 Some(task) if task.is_running() => match self.answer_of(release, whom).await {
                     None => return Ok(begun.elapsed()),
                     Some(seen) => seen,

@@ -40,7 +40,8 @@ impl SwarmPlatform {
                 Probe::Done(Evidence { summary: format!("{release} answers"), ..Evidence::default() })
             }
             Ok(answer) => {
-                let who = answer.release.map_or_else(|| format!("the edge ({})", answer.status), String::from);
+                let who =
+                    answer.release.map_or_else(|| format!("the edge ({})", answer.status), String::from);
                 failed(format!("{release} should answer on the public address, and {who} does"))
             }
             Err(error) => failed(format!("{release} should answer on the public address: {}", chain(&error))),

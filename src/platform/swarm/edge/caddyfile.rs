@@ -16,7 +16,8 @@ const USUAL_HTTPS: u16 = 443;
 pub(super) fn caddyfile(names: &Names, options: &EdgeOptions) -> String {
     let candidate = options.candidate.expose_secret();
     // HTTP/3 would need a port that is not published.
-    let mut text = String::from("{\n\tadmin off\n\tgrace_period 10s\n\tservers {\n\t\tprotocols h1 h2\n\t}\n");
+    let mut text =
+        String::from("{\n\tadmin off\n\tgrace_period 10s\n\tservers {\n\t\tprotocols h1 h2\n\t}\n");
     let _ = writeln!(text, "\thttp_port {HTTP}\n\thttps_port {HTTPS}\n\tstorage file_system /data");
     if options.certificates.is_none() {
         text.push_str("\tauto_https off\n");
