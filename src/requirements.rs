@@ -29,7 +29,7 @@ pub async fn ask(site: &Site, source: &Source, requirement: Requirement) -> Vec<
         Requirement::Disk => disk::ask(site, source),
         Requirement::Ports => ports::ask(site),
         Requirement::Engine => match &site.platform {
-            AnyPlatform::Swarm(platform) => engine::ask(platform).await,
+            AnyPlatform::Swarm(platform) => engine::ask(platform, &site.environment.facts.name).await,
             AnyPlatform::Process(_) => Vec::new(),
         },
         Requirement::Registry => match &site.platform {

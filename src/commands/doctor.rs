@@ -60,7 +60,7 @@ async fn examine(site: &Site) -> Vec<CheckEvidence> {
     match &site.platform {
         AnyPlatform::Process(_) => lines.extend(requirements::ports::ask(site)),
         AnyPlatform::Swarm(platform) => {
-            lines.extend(requirements::engine::ask(platform).await);
+            lines.extend(requirements::engine::ask(platform, &site.environment.facts.name).await);
             lines.extend(requirements::registry::ask(site, platform).await);
         }
     }

@@ -14,7 +14,7 @@ use crate::platform::swarm::SwarmPlatform;
 const SKEW: Duration = Duration::from_secs(5);
 
 /// Engine, swarm, clock, edge: what comes later cannot be told without what comes first.
-pub async fn ask(platform: &SwarmPlatform) -> Vec<CheckEvidence> {
+pub async fn ask(platform: &SwarmPlatform, environment: &str) -> Vec<CheckEvidence> {
     let line = Line::new("engine", "ops");
     let engine = platform.engine();
     let asked = Utc::now();
@@ -24,20 +24,20 @@ pub async fn ask(platform: &SwarmPlatform) -> Vec<CheckEvidence> {
     };
     let version = info.server_version.clone().unwrap_or_default();
     let mut lines = vec![line.passed(format!("Docker {version} at {}", engine.address()))];
-    lines.push(swarm(&info));
+    lines.push(swarm(&info, environment));
     lines.extend(clock(&info, asked));
-    lines.push(edge(platform).await);
+    lines.push(edge(platform, environment).await);
     lines
 }
 
-fn swarm(info: &SystemInfo) -> CheckEvidence {
+fn swarm(info: &SystemInfo, environment: &str) -> CheckEvidence {
     let line = Line::new("swarm", "ops");
     let swarm = info.swarm.as_ref();
     if swarm.and_then(|swarm| swarm.control_available) != Some(true) {
         let said = swarm
             .and_then(|swarm| swarm.local_node_state)
             .map_or("none".to_owned(), |state| state.to_string());
-        let hint = "make it one: `crmctl provision`, or `docker swarm init` there";
+        let hint = format!("make it one: `crmctl provision {environment}`");
         return line.failed("a manager of a swarm", said, hint);
     }
     let nodes = swarm.and_then(|swarm| swarm.nodes).unwrap_or(1);
@@ -63,11 +63,15 @@ fn clock(info: &SystemInfo, asked: DateTime<Utc>) -> Option<CheckEvidence> {
     })
 }
 
-async fn edge(platform: &SwarmPlatform) -> CheckEvidence {
+async fn edge(platform: &SwarmPlatform, environment: &str) -> CheckEvidence {
     let line = Line::new("edge", "ops");
     match platform.has_edge().await {
         Ok(true) => line.passed("there"),
-        Ok(false) => line.failed("an edge in front of the backend", "none", "run `crmctl provision`"),
+        Ok(false) => line.failed(
+            "an edge in front of the backend",
+            "none",
+            format!("run `crmctl provision {environment}`"),
+        ),
         Err(error) => line.failed("an edge in front of the backend", chain(&error), error.hint()),
     }
 }
@@ -91,13 +95,13 @@ mod tests {
 
     #[test]
     fn only_a_manager_will_do() {
-        assert_eq!(swarm(&info(LocalNodeState::ACTIVE, true)).outcome, CheckOutcome::Passed);
+        assert_eq!(swarm(&info(LocalNodeState::ACTIVE, true), "staging").outcome, CheckOutcome::Passed);
         for (state, control) in [(LocalNodeState::INACTIVE, false), (LocalNodeState::ACTIVE, false)] {
-            let line = swarm(&info(state, control));
+            let line = swarm(&info(state, control), "staging");
             assert_eq!(line.outcome, CheckOutcome::Failed);
-            assert!(line.hint.unwrap().contains("crmctl provision"));
+            assert!(line.hint.unwrap().contains("crmctl provision staging"));
         }
-        assert_eq!(swarm(&SystemInfo::default()).outcome, CheckOutcome::Failed);
+        assert_eq!(swarm(&SystemInfo::default(), "staging").outcome, CheckOutcome::Failed);
     }
 
     #[test]

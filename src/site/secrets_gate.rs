@@ -7,6 +7,7 @@ use phases::request::{Request, Verb};
 
 use super::Site;
 use crate::error::Error;
+use crate::platform::AnyPlatform;
 
 /// What a release was started with, in its directory.
 const STORED_ENVIRONMENT: &str = "environment";
@@ -37,8 +38,10 @@ pub fn before_running(site: &Site, plan: &Plan) -> Result<(), Error> {
 /// A release that was started before has its environment stored beside it and needs nothing of what is written now:
 /// at three in the morning a rollback must not wait for a typing error.
 fn require_environment_of(site: &Site, release: &ReleaseId) -> Result<(), Error> {
-    if site.state.release(release).join(STORED_ENVIRONMENT).is_file() {
-        return Ok(());
+    match site.platform {
+        AnyPlatform::Process(_) if site.state.release(release).join(STORED_ENVIRONMENT).is_file() => Ok(()),
+        AnyPlatform::Process(_) => site.environment.require_secrets(),
+        // The engine keeps it; a release that it does not know is refused when it is told of it.
+        AnyPlatform::Swarm(_) => Ok(()),
     }
-    site.environment.require_secrets()
 }

@@ -73,6 +73,11 @@ impl Door {
         Ok(Self { url, client: builder.build()?, candidate, way })
     }
 
+    /// The candidate can be reached: its key is known.
+    pub(super) fn reaches_candidates(&self) -> bool {
+        !self.candidate.expose_secret().is_empty()
+    }
+
     /// What users reach at `address`, as checks ask it.
     pub(super) fn subject(&self, address: Url) -> Subject {
         Subject::at(address).with_ip(self.way.ip).with_roots(self.way.roots.clone())

@@ -30,6 +30,14 @@ impl SwarmPlatform {
                 Some(task) if task.has_failed() || (whom == Whom::Candidate && !task.is_alive()) => {
                     return Err(self.ended(release, &task).await.into());
                 }
+                // Whoever goes back with no secrets at hand has the engine's word: it runs what its own check finds well.
+                Some(task)
+                    if task.is_running()
+                        && whom == Whom::Candidate
+                        && !self.options.door.reaches_candidates() =>
+                {
+                    return Ok(begun.elapsed());
+                }
                 Some(task) if task.is_running() => match self.answer_of(release, whom).await {
                     None => return Ok(begun.elapsed()),
                     Some(seen) => seen,
