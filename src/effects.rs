@@ -87,7 +87,7 @@ impl Effects for SiteEffects<'_> {
                 })
                 .await
             }
-            Action::ShiftTraffic { to, .. } => self.site.platform.probe_serving(to).await,
+            Action::ShiftTraffic { to, .. } => self.site.platform.probe_shifted(to).await,
             Action::StartJobs => start_jobs::probe(self.site).await,
             Action::StopLeftovers { releases } => {
                 self.platform_is("nothing of it runs", |state| {

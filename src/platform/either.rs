@@ -47,6 +47,14 @@ impl AnyPlatform {
         }
     }
 
+    /// Whether nothing is left to do of giving `release` the public address.
+    pub async fn probe_shifted(&self, release: &ReleaseId) -> Probe {
+        match self {
+            Self::Process(platform) => platform.probe_serving(release).await,
+            Self::Swarm(platform) => platform.probe_shifted(release).await,
+        }
+    }
+
     /// What users reach at `address`.
     pub fn public(&self, address: Url) -> Subject {
         match self {

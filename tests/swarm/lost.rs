@@ -73,9 +73,10 @@ fn killed_at(staging: &Staging, step: &str) {
     let mut arguments = vec!["deploy", staging.name.as_str(), "--output", "json"];
     arguments.extend(WITHOUT_PERF);
     let mut command = staging.machine.command(&arguments);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let complaints = tempfile::NamedTempFile::new().unwrap();
+    let mut child = command.stdout(Stdio::piped()).stderr(complaints.reopen().unwrap()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut reached = false;
+    let (mut reached, mut last) = (false, String::new());
     for line in lines.map_while(Result::ok) {
         let event: serde_json::Value = serde_json::from_str(&line).unwrap();
         if event["event"] == "step.started" && event["step"] == step {
@@ -85,7 +86,9 @@ fn killed_at(staging: &Staging, step: &str) {
             child.kill().unwrap();
             break;
         }
+        last = line;
     }
     child.wait().unwrap();
-    assert!(reached, "the deploy never came to `{step}`");
+    let said = std::fs::read_to_string(complaints.path()).unwrap();
+    assert!(reached, "the deploy never came to `{step}`: {said}\n{last}");
 }

@@ -26,6 +26,9 @@ impl SwarmPlatform {
         loop {
             let (whom, task) = self.newest_task(release).await?;
             let seen = match task {
+                _ if whom == Whom::Candidate && self.another_is_on_trial(release).await? => {
+                    "an earlier candidate is still ending".to_owned()
+                }
                 // A candidate is begun once; what serves is begun again by the engine.
                 Some(task) if task.has_failed() || (whom == Whom::Candidate && !task.is_alive()) => {
                     return Err(self.ended(release, &task).await.into());
@@ -65,6 +68,13 @@ impl SwarmPlatform {
         }
         let body: String = answer.body.chars().take(BODY_TOLD).collect();
         (status != StatusCode::OK).then(|| format!("`{READINESS}` answers {status}: {body}"))
+    }
+
+    /// A task of an earlier candidate is there yet, and would answer for this one.
+    async fn another_is_on_trial(&self, release: &ReleaseId) -> Result<bool, Trouble> {
+        let Some(service) = self.find(Kind::Candidate).await? else { return Ok(false) };
+        let tasks = self.tasks(&service).await?;
+        Ok(tasks.iter().any(|task| task.release != *release && task.is_alive()))
     }
 
     /// The newest task of a release: of the candidate, else of what serves.

@@ -219,7 +219,11 @@ fn update(kind: Kind, pace: Pace) -> ServiceSpecUpdateConfig {
         failure_action: Some(failure_action),
         monitor: Some(monitor),
         max_failure_ratio: Some(0.0),
-        order: Some(ServiceSpecUpdateConfigOrderEnum::START_FIRST),
+        order: Some(match kind {
+            // Two releases on trial at once would both answer the gate.
+            Kind::Candidate => ServiceSpecUpdateConfigOrderEnum::STOP_FIRST,
+            Kind::Backend => ServiceSpecUpdateConfigOrderEnum::START_FIRST,
+        }),
     }
 }
 

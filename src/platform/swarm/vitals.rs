@@ -48,6 +48,17 @@ impl SwarmPlatform {
         }
     }
 
+    /// Whether nothing is left to do of giving `release` the public address: it serves, and its candidate has ended.
+    pub async fn probe_shifted(&self, release: &ReleaseId) -> Probe {
+        match self.find(Kind::Candidate).await {
+            Ok(Some(service)) if service.release().as_ref() == Some(release) => Probe::NotDone,
+            Ok(_) => self.probe_serving(release).await,
+            Err(error) => {
+                Probe::Unknown(Failure::new(FailureClass::Failed, chain(&error)).hint(error.hint()))
+            }
+        }
+    }
+
     async fn is_rolled_out(&self, release: &ReleaseId) -> Result<bool, EngineError> {
         let Some(service) = self.find(Kind::Backend).await? else { return Ok(false) };
         if service.release().as_ref() != Some(release) {
