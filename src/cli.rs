@@ -152,6 +152,9 @@ pub struct DeployArgs {
     /// Overwrite what another tool has changed on what serves
     #[arg(long)]
     pub adopt: bool,
+    /// The `release.json` of a build elsewhere, whose image lies in the registry: nothing is built here
+    #[arg(long, value_name = "FILE")]
+    pub release: Option<PathBuf>,
 }
 
 /// Phases of the pipeline as typed.

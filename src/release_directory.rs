@@ -9,9 +9,6 @@ use sha2::{Digest, Sha256};
 /// How the name of a half-written release begins; its id and the number of the process that writes it follow.
 const FRESH: &str = ".new-";
 
-/// Names the image of a release: `repository@sha256:…`, or `repository:tag` of an engine that has it from crmctl alone.
-const IMAGE: &str = "image";
-
 /// Content of `release.json`. Shape: contract of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +29,10 @@ pub struct ReleaseFile {
     pub needs_schema: i64,
     /// Its migrations, ascending.
     pub migrations: Vec<MigrationEntry>,
+    /// What it was packed as: `repository@sha256:…`, or `repository:tag` of an engine that has it from crmctl alone; absent where
+    /// releases are processes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
 }
 
 /// One migration in `release.json`.
@@ -67,13 +68,13 @@ pub fn read(releases: &Path, id: &ReleaseId) -> Option<ReleaseFile> {
     let directory = releases.join(id.as_str());
     let text = std::fs::read_to_string(directory.join("release.json")).ok()?;
     let file: ReleaseFile = serde_json::from_str(&text).ok()?;
-    (file.schema == 1 && file.id == id.as_str() && directory.join("crm-server").is_file()).then_some(file)
+    let has_bytes = file.image.is_some() || directory.join("crm-server").is_file();
+    (file.schema == 1 && file.id == id.as_str() && has_bytes).then_some(file)
 }
 
 /// Which image a release was packed as, once it was.
 pub fn packed_as(releases: &Path, id: &ReleaseId) -> Option<String> {
-    let text = std::fs::read_to_string(releases.join(id.as_str()).join(IMAGE)).ok()?;
-    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+    read(releases, id)?.image
 }
 
 /// Remembers which image a release was packed as.
@@ -81,11 +82,34 @@ pub fn packed_as(releases: &Path, id: &ReleaseId) -> Option<String> {
 /// # Errors
 /// Whatever the file system says.
 pub fn pack_as(releases: &Path, id: &ReleaseId, image: &str) -> std::io::Result<()> {
-    let file = releases.join(id.as_str()).join(IMAGE);
-    let beside = file.with_extension(format!("new-{}", std::process::id()));
-    std::fs::write(&beside, format!("{image}\n"))?;
+    let path = releases.join(id.as_str()).join("release.json");
+    let missing = || std::io::Error::new(std::io::ErrorKind::NotFound, format!("release {id} is not built"));
+    let file = ReleaseFile { image: Some(image.to_owned()), ..read(releases, id).ok_or_else(missing)? };
+    let beside = path.with_extension(format!("new-{}", std::process::id()));
+    std::fs::write(&beside, serde_json::to_vec(&file).map_err(std::io::Error::other)?)?;
     std::fs::File::open(&beside)?.sync_all()?;
-    std::fs::rename(&beside, &file).map_err(|error| place(error, &file))
+    std::fs::rename(&beside, &path).map_err(|error| place(error, &path))
+}
+
+/// Takes over a release that was built elsewhere and lies in a registry: its file, and the migrations of this checkout, which are the
+/// same because its id is. One that is here already stays.
+///
+/// # Errors
+/// Whatever the file system says, with the path.
+pub fn import(releases: &Path, id: &ReleaseId, file: &ReleaseFile, migrations: &Path) -> std::io::Result<()> {
+    if read(releases, id).is_some_and(|known| known.image.is_some()) {
+        return Ok(());
+    }
+    let directory = releases.join(format!("{FRESH}{id}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&directory);
+    copy_tree(migrations, &directory.join("migrations"))?;
+    std::fs::write(directory.join("release.json"), serde_json::to_vec(file).map_err(std::io::Error::other)?)?;
+    std::fs::File::open(directory.join("release.json"))?.sync_all()?;
+    let target = releases.join(id.as_str());
+    if target.exists() {
+        std::fs::remove_dir_all(&target)?;
+    }
+    std::fs::rename(&directory, &target)
 }
 
 /// A server that was built from the same inputs, in whatever release.
@@ -185,6 +209,7 @@ fn fill(
         digest: digest(&program, &entries)?,
         needs_schema: release.needs_schema,
         migrations: entries,
+        image: None,
     };
     let text = serde_json::to_vec(&file).map_err(std::io::Error::other)?;
     std::fs::write(directory.join("release.json"), text)?;
@@ -230,12 +255,46 @@ mod tests {
         let releases = tempfile::tempdir().unwrap();
         let id: ReleaseId = "0123456789ab.01234567".parse().unwrap();
         assert!(pack_as(releases.path(), &id, "crm@sha256:1").is_err(), "there is no such release");
-        std::fs::create_dir(releases.path().join(id.as_str())).unwrap();
+        let directory = releases.path().join(id.as_str());
+        std::fs::create_dir(&directory).unwrap();
+        std::fs::write(directory.join("crm-server"), "").unwrap();
+        std::fs::write(directory.join("release.json"), serde_json::to_vec(&file(&id)).unwrap()).unwrap();
         assert_eq!(packed_as(releases.path(), &id), None);
         for image in ["crm@sha256:1", "crm@sha256:2"] {
             pack_as(releases.path(), &id, image).unwrap();
             assert_eq!(packed_as(releases.path(), &id).as_deref(), Some(image));
         }
+    }
+
+    fn file(id: &ReleaseId) -> ReleaseFile {
+        let text = |text: &str| text.to_owned();
+        ReleaseFile {
+            schema: 1,
+            id: id.to_string(),
+            commit: "01".repeat(20),
+            dirty: false,
+            inputs: text("sha256:0"),
+            digest: text("sha256:0"),
+            needs_schema: 1,
+            migrations: Vec::new(),
+            image: None,
+        }
+    }
+
+    #[test]
+    fn a_release_built_elsewhere_is_its_file_and_the_migrations_here() {
+        let (releases, migrations) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::write(migrations.path().join("001_base.up.sql"), "SELECT 1;").unwrap();
+        let id: ReleaseId = "0123456789ab.01234567".parse().unwrap();
+        import(releases.path(), &id, &file(&id), migrations.path()).unwrap();
+        assert_eq!(read(releases.path(), &id), None, "without image and server there is nothing to start");
+        let packed = ReleaseFile { image: Some("crm@sha256:1".to_owned()), ..file(&id) };
+        import(releases.path(), &id, &packed, migrations.path()).unwrap();
+        assert_eq!(packed_as(releases.path(), &id).as_deref(), Some("crm@sha256:1"));
+        assert!(releases.path().join(id.as_str()).join("migrations/001_base.up.sql").is_file());
+        let other = ReleaseFile { image: Some("crm@sha256:2".to_owned()), ..file(&id) };
+        import(releases.path(), &id, &other, migrations.path()).unwrap();
+        assert_eq!(packed_as(releases.path(), &id).as_deref(), Some("crm@sha256:1"), "what is here stays");
     }
 
     #[test]

@@ -138,8 +138,8 @@ impl Platform for SwarmPlatform {
         }
     }
 
-    async fn await_ready(&self, release: &ReleaseId, _context: &EffectContext<'_>) -> EffectOutcome {
-        match self.until_ready(release).await {
+    async fn await_ready(&self, release: &ReleaseId, context: &EffectContext<'_>) -> EffectOutcome {
+        match self.until_ready(release, context.token).await {
             Ok(took) => done(format!("{release} is ready after {:.1} s", took.as_secs_f64())),
             Err(trouble) => trouble.into_outcome(),
         }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::process::Command;
 
 use crmctl::docker::{Engine, EngineAddress};
 use crmctl::image;
@@ -57,4 +58,20 @@ async fn loaded(
 fn state_of(file: &Path) -> String {
     let found = file.metadata().unwrap();
     format!("{:x}-{:x}-{:x}", found.size(), found.mtime(), found.mtime_nsec())
+}
+
+/// Takes everything of an environment from the engine, whatever is left of it.
+pub(crate) fn sweep(name: &str) -> bool {
+    let script = format!(
+        "set -e; d='docker --host {engine}'; f='--filter label=crm.env={name}'
+         $d service ls -q $f | xargs -r $d service rm >/dev/null
+         for i in $(seq 300); do [ -z \"$($d ps -aq $f)\" ] && break; sleep 0.2; done
+         $d ps -aq $f | xargs -r $d rm -f >/dev/null
+         $d secret ls -q $f | xargs -r $d secret rm >/dev/null
+         $d config ls -q $f | xargs -r $d config rm >/dev/null
+         for i in $(seq 100); do $d network rm crm-{name} >/dev/null 2>&1 && break; sleep 0.2; done
+         $d volume rm -f crm-{name}-edge-data >/dev/null",
+        engine = engine().address(),
+    );
+    Command::new("bash").args(["-c", &script]).status().unwrap().success()
 }

