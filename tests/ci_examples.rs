@@ -36,7 +36,7 @@ fn commands(document: &Value) -> Vec<Vec<String>> {
         .map(|call| call.split(['|', ';', '`']).next().unwrap_or_default())
         .map(|call| call.split_whitespace().map(word).collect::<Vec<_>>())
         // What is packed for another job is a path.
-        .filter(|words| words.first().is_some_and(|verb| !verb.starts_with('.')))
+        .filter(|words| words.first().is_some_and(|verb| !verb.contains('.')))
         .collect()
 }
 
