@@ -41,6 +41,15 @@ pub(super) async fn command(context: &Context, arguments: &LogsArgs) -> Result<E
         return Ok(Exit::Done);
     }
     let mut followed = platform.follow_log_after(&end).map_err(refused)?;
+    follow(context, wanted, async || followed.next_line().await.map(Some).map_err(refused)).await
+}
+
+/// Prints wanted lines as they come, until there are no more or nobody reads them any more. Dropping what `next` gives loses nothing.
+async fn follow(
+    context: &Context,
+    wanted: impl Fn(&str) -> bool,
+    mut next: impl AsyncFnMut() -> Result<Option<String>, Error>,
+) -> Result<Exit, Error> {
     let mut look = tokio::time::interval(PERIOD);
     loop {
         let line = tokio::select! {
@@ -51,8 +60,9 @@ pub(super) async fn command(context: &Context, arguments: &LogsArgs) -> Result<E
                 }
                 continue;
             }
-            line = followed.next_line() => line.map_err(refused)?,
+            line = next() => line?,
         };
+        let Some(line) = line else { return Ok(Exit::Done) };
         if wanted(&line) && context.terminal.try_data(&printable(&line)).is_err() {
             return Ok(Exit::Done);
         }

@@ -164,7 +164,7 @@ impl Platform for SwarmPlatform {
     ) -> EffectOutcome {
         let restored = async {
             let Some(to) = to else {
-                self.empty(Kind::Backend, from, context.token).await?;
+                self.empty(Kind::Backend, Some(from), context.token).await?;
                 self.end_candidate(from, context.token).await?;
                 return Ok("nothing serves".to_owned());
             };

@@ -65,18 +65,17 @@ impl Images {
         }
     }
 
-    /// Whether nodes find it: the engine has it, or its registry.
+    /// Whether nodes find it: its registry has it; while that cannot be asked, or there is none, the engine.
     ///
     /// # Errors
-    /// Neither can say.
+    /// Nobody can say.
     pub async fn has(&self, packed: &str) -> Result<bool, EngineError> {
-        if self.engine.has_image(packed).await? {
-            return Ok(true);
+        if let Some(registry) = &self.registry
+            && let Ok(answer) = self.engine.registry_has(packed, registry.login.as_ref()).await
+        {
+            return Ok(answer);
         }
-        match &self.registry {
-            Some(registry) => self.engine.registry_has(packed, registry.login.as_ref()).await,
-            None => Ok(false),
-        }
+        self.engine.has_image(packed).await
     }
 }
 

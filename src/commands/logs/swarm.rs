@@ -1,16 +1,11 @@
 //! The log of an environment on a swarm, asked of its engine.
 
-use std::time::Duration;
-
-use super::printable;
+use super::{follow, printable};
 use crate::cli::LogsArgs;
 use crate::commands::Context;
 use crate::docker::EngineError;
 use crate::error::{Error, Exit, chain};
 use crate::platform::swarm::SwarmPlatform;
-
-/// How often a reader that has left is noticed although nothing is written.
-const PERIOD: Duration = Duration::from_millis(200);
 
 /// Prints the last lines of all tasks, and what comes when followed, until nobody reads it any more.
 pub(super) async fn tell(
@@ -36,23 +31,5 @@ pub(super) async fn tell(
         return Ok(Exit::Done);
     }
     let mut followed = platform.follow_log(asked);
-    let mut look = tokio::time::interval(PERIOD);
-    loop {
-        let line = tokio::select! {
-            _ = tokio::signal::ctrl_c() => return Ok(Exit::Done),
-            _ = look.tick() => {
-                if context.terminal.is_deserted() {
-                    return Ok(Exit::Done);
-                }
-                continue;
-            }
-            line = followed.next_line() => match line {
-                Some(line) => line.map_err(refused)?,
-                None => return Ok(Exit::Done),
-            },
-        };
-        if wanted(&line) && context.terminal.try_data(&printable(&line)).is_err() {
-            return Ok(Exit::Done);
-        }
-    }
+    follow(context, wanted, async || followed.next_line().await.transpose().map_err(refused)).await
 }

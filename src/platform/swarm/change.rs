@@ -124,11 +124,20 @@ impl SwarmPlatform {
         ended.map(drop)
     }
 
-    /// Takes all tasks from a service that is meant to run `release`; whether there were any.
-    pub(super) async fn empty(&self, kind: Kind, release: &ReleaseId, token: u64) -> Result<bool, Trouble> {
+    /// Takes all tasks from a service that is meant to run something, or `release` alone; whether there were any.
+    pub(super) async fn empty(
+        &self,
+        kind: Kind,
+        release: Option<&ReleaseId>,
+        token: u64,
+    ) -> Result<bool, Trouble> {
         for _ in 0..ATTEMPTS {
             let Some(found) = self.found_under(kind, token).await? else { return Ok(false) };
-            if found.release().as_ref() != Some(release) {
+            let is_meant = match release {
+                Some(release) => found.release().as_ref() == Some(release),
+                None => found.replicas() > 0,
+            };
+            if !is_meant {
                 return Ok(false);
             }
             match self.put(&found, with_replicas(found.spec.clone(), 0, token)).await {
@@ -141,8 +150,8 @@ impl SwarmPlatform {
     }
 
     pub(super) async fn end_candidate(&self, release: &ReleaseId, token: u64) -> Result<bool, Trouble> {
-        let was_there = self.empty(Kind::Candidate, release, token).await?;
-        self.until_candidate_is_gone(release).await.map_err(Trouble::after_a_write)?;
+        let was_there = self.empty(Kind::Candidate, Some(release), token).await?;
+        self.until_ended(Kind::Candidate, Some(release)).await.map_err(Trouble::after_a_write)?;
         Ok(was_there)
     }
 }

@@ -161,18 +161,20 @@ impl SwarmPlatform {
         Ok(())
     }
 
-    /// Waits until no task of a candidate is there any more.
-    pub(super) async fn until_candidate_is_gone(&self, release: &ReleaseId) -> Result<(), Trouble> {
+    /// Waits until no task of a service is there any more, or none of `release`.
+    pub(super) async fn until_ended(&self, kind: Kind, release: Option<&ReleaseId>) -> Result<(), Trouble> {
         let begun = Instant::now();
+        let is_asked = |task: &&Seen| release.is_none_or(|release| task.release == *release);
         loop {
-            let Some(service) = self.find(Kind::Candidate).await? else { return Ok(()) };
+            let Some(service) = self.find(kind).await? else { return Ok(()) };
             let tasks = self.tasks(&service).await?;
-            if !tasks.iter().any(|task| task.release == *release && task.is_alive()) {
+            let Some(left) = tasks.iter().filter(is_asked).find(|task| task.is_alive()) else {
                 return Ok(());
-            }
+            };
             let patience = service.grace() + ENGINE_TIME;
             if begun.elapsed() > patience {
-                let message = format!("candidate {release} goes on running after {} s", patience.as_secs());
+                let (who, seconds) = (&left.release, patience.as_secs());
+                let message = format!("a task of {who} goes on running after {seconds} s");
                 let hint = "see whether its node is up: `docker node ls`";
                 return Err(Trouble::InDoubt(Failure::new(FailureClass::Failed, message).hint(hint)));
             }
@@ -181,7 +183,7 @@ impl SwarmPlatform {
     }
 }
 
-fn running(tasks: &[Seen], release: &ReleaseId) -> i64 {
+pub(super) fn running(tasks: &[Seen], release: &ReleaseId) -> i64 {
     let ours = |task: &&Seen| task.release == *release && task.is_wanted && task.is_running();
     i64::try_from(tasks.iter().filter(ours).count()).unwrap_or(i64::MAX)
 }

@@ -13,7 +13,7 @@ use phases::release::ReleaseId;
 use super::SwarmPlatform;
 use super::door::Whom;
 use super::names::{Kind, RELEASE};
-use super::rollout::others_wanted;
+use super::rollout::{others_wanted, running};
 use super::service::Found;
 use crate::docker::EngineError;
 use crate::error::chain;
@@ -64,9 +64,11 @@ impl SwarmPlatform {
         if service.release().as_ref() != Some(release) {
             return Ok(false);
         }
-        // A rollout that is under way is waited for by whoever asks for it again.
+        // A rollout that is under way is waited for by whoever asks for it again; what still drains after a way back is none.
+        let is_judged = !service.is_being_changed() || !service.goes_back_by_itself();
         let tasks = self.tasks(&service).await?;
-        Ok(!service.is_being_changed() && !others_wanted(&tasks, release))
+        let all_run = running(&tasks, release) == service.replicas();
+        Ok(is_judged && all_run && !others_wanted(&tasks, release))
     }
 
     /// The last time that a task of `release` ended by itself since then, be it that another took its place.

@@ -79,3 +79,13 @@ fn a_secret_that_is_gone_is_named() {
 fn each_new_task_is_watched_for_longer_than_a_sick_one_lives() {
     const { assert!(MONITOR > health::FOUND_SICK.as_secs().cast_signed() * SECOND) };
 }
+
+#[test]
+fn a_task_may_end_its_longest_request_before_it_is_killed() {
+    let mut record = record();
+    assert_eq!(grace(&record).as_secs(), 10 + 30 + 5, "the backend's own limit");
+    record.variables.insert("REQUEST_TIMEOUT_SECONDS".to_owned(), "120".to_owned());
+    assert_eq!(grace(&record).as_secs(), 10 + 120 + 5);
+    record.variables.insert("REQUEST_TIMEOUT_SECONDS".to_owned(), "soon".to_owned());
+    assert_eq!(grace(&record).as_secs(), 10 + 30 + 5, "the backend refuses it by itself");
+}
