@@ -9,7 +9,7 @@ use crmctl::docker::{Engine, EngineAddress};
 use crmctl::image;
 use rustix::fs::{FlockOperation, flock};
 
-use super::machine::artifact;
+use super::machine::{Said, artifact};
 
 /// The engine that `scripts/with-services` runs.
 pub(crate) fn engine() -> Engine {
@@ -74,4 +74,23 @@ pub(crate) fn sweep(name: &str) -> bool {
         engine = engine().address(),
     );
     Command::new("bash").args(["-c", &script]).status().unwrap().success()
+}
+
+/// What the engine's own command line says.
+pub(crate) fn docker(arguments: &[&str]) -> Said {
+    let mut command = Command::new("docker");
+    command.args(["--host", &engine().address().to_string()]).args(arguments).output().unwrap().into()
+}
+
+/// Waits until a look at a service, by a template of the engine's, is as `wanted` says.
+pub(crate) async fn until_service(service: &str, template: &str, wanted: impl Fn(&str) -> bool) {
+    let begun = std::time::Instant::now();
+    loop {
+        let said = docker(&["service", "inspect", "--format", template, service]);
+        if said.code == 0 && wanted(said.out.trim()) {
+            return;
+        }
+        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{service}: {} {}", said.out, said.err);
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
 }

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 
-use super::engine::{edge_image, engine, sweep};
+use super::engine::{docker, edge_image, engine, sweep};
 use super::machine::{Machine, Said, artifact};
 
 /// Of the Redis of an environment.
@@ -132,9 +132,7 @@ dev = "@devlead"
 
     /// The engine's own command line.
     pub(crate) fn docker(&self, arguments: &[&str]) -> Said {
-        let mut command = Command::new("docker");
-        command.args(["--host", &engine().address().to_string()]).args(arguments);
-        command.output().unwrap().into()
+        docker(arguments)
     }
 
     /// Name of the service that serves.

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use crate::harness::client::Load;
+use crate::harness::engine::until_service;
 use crate::harness::staging::Staging;
 
 const WITHOUT_PERF: [&str; 5] = ["--yes", "--skip", "perf", "--reason", "not this story"];
@@ -54,22 +55,24 @@ async fn a_deploy_that_was_killed_in_its_switch_is_resumed() {
     let first = staging.answering().await.unwrap();
     staging.commit("second");
     let load = Load::start_light(staging.port, 50);
-    killed_at(&staging, "deploy.shift");
+    killed_at(&staging, "deploy.shift").await;
     let status = staging.crmctl("status", &["--output", "json"]).exits(0).json();
     assert!(status["next"].as_str().unwrap().contains("resume"), "{status}");
     staging.crmctl("resume", &["--yes"]).exits(0);
     let second = staging.answering().await.unwrap();
     assert_ne!(first, second);
     staging.commit("third");
-    killed_at(&staging, "deploy.shift");
+    killed_at(&staging, "deploy.shift").await;
     staging.crmctl("rollback", &["--yes"]).exits(0);
     assert_eq!(staging.answering().await.as_ref(), Some(&second), "the unfinished run is taken back");
     let seen = load.stop();
     assert_eq!(seen.failures, Vec::<String>::new());
 }
 
-/// Deploys and kills it as soon as the step begins.
-fn killed_at(staging: &Staging, step: &str) {
+/// Deploys and kills it when the step has begun and the engine has heard of it.
+async fn killed_at(staging: &Staging, step: &str) {
+    const LABEL: &str = "{{index .Spec.Labels \"crm.release\"}}";
+    let before = staging.answering().await.unwrap();
     let mut arguments = vec!["deploy", staging.name.as_str(), "--output", "json"];
     arguments.extend(WITHOUT_PERF);
     let mut command = staging.machine.command(&arguments);
@@ -81,8 +84,7 @@ fn killed_at(staging: &Staging, step: &str) {
         let event: serde_json::Value = serde_json::from_str(&line).unwrap();
         if event["event"] == "step.started" && event["step"] == step {
             reached = true;
-            // The engine has heard of it by then.
-            std::thread::sleep(std::time::Duration::from_millis(300));
+            until_service(&staging.service(), LABEL, |release| release != before).await;
             child.kill().unwrap();
             break;
         }

@@ -9,6 +9,7 @@ use phases::testing::contract::platform::Stand;
 use phases::testing::machine::Behaviour;
 
 use super::stand::{SECRETS, SwarmStand};
+use crate::harness::engine::until_service;
 
 #[tokio::test]
 async fn what_the_engine_took_back_is_taken_back() {
@@ -60,7 +61,8 @@ async fn a_fence_waits_for_the_engine_to_go_back() {
     // It answers nothing, so the engine finds it sick.
     let bad = stand.release(&[("CRM_FAULT", "exit")], &SECRETS).await;
     let fence = async {
-        tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+        let service = format!("crm-{}-backend", stand.name);
+        until_service(&service, "{{.UpdateStatus.State}}", |state| state == "updating").await;
         platform.fence(2).await
     };
     let (shifted, fenced) = tokio::join!(platform.shift(&bad, &context), fence);
